@@ -96,7 +96,7 @@ def test_follows_the_dark(heard: tuple[Any, list[str]]) -> None:
 
 
 @pytest.mark.parametrize(("width", "height"), [(1400, 1100), (390, 844)])
-@pytest.mark.parametrize("name", ["report", "related_report", "study_report"])
+@pytest.mark.parametrize("name", ["report", "related_report", "assessed_report", "study_report"])
 def test_a_page_is_at_most_five_screens_long_and_a_link_opens_what_is_folded(browser, request, name, width, height):
     page = browser.new_page(viewport={"width": width, "height": height})
     page.goto(request.getfixturevalue(name).as_uri())

@@ -14,7 +14,6 @@ import believable_distances
 import believable_identity
 import believable_pool
 import howfar
-from assessed_sites import assessment
 from categories import write_categories, write_study
 from figures import believable
 from figures.believable_relation import of_comparison as relation
@@ -33,7 +32,6 @@ from howfar.report.matrix_report import write_matrix_report
 from howfar.report.section import Context, FigurePart, Section
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptations
-from howfar.results.assessment_result import LabelledSet
 from howfar.results.distance_studies import Robustness, Scenes
 from howfar.results.relation_result import DistanceSlice, PerformanceSlice
 from howfar.studies.study_file.run_and_estimate import study
@@ -128,18 +126,8 @@ def test_page_of_a_run(name: str, six: Comparison, related: Relation, tmp_path: 
     check_page(page, f"run, {name}", "comparison" if own is None else "relation")
 
 
-@pytest.mark.usefixtures("without_figures")
-def test_page_of_an_assessed_run(six: Comparison, related: Relation, tmp_path: Path) -> None:
-    """Answers of all kinds; the second dataset is a corrupted version of P, which only the estimates show."""
-    rows = [row for row in related.estimates if row.dataset != six.datasets[1].name]
-    sites = tuple(
-        replace(site, dataset=row.dataset, estimate=row.predicted, low=row.low, high=row.high, gate=None)
-        for site, row in zip((*assessment().sites, assessment().sites[0]), rows, strict=True)
-    )
-    made = LabelledSet(six.datasets[1].name, "corrupted", 9, 0.5, 0.5, 0.4, 0.6, True, None)
-    check_page(
-        write_report(six, tmp_path, related, replace(assessment(), sites=sites, labelled=(made,))), "run, assessed", "relation"
-    )
+def test_page_of_an_assessed_run(assessed_report: Path) -> None:
+    check_page(assessed_report, "run, assessed", "relation")
 
 
 def test_page_of_backbones(demo_folders: list[Path], tmp_path: Path) -> None:

@@ -156,7 +156,7 @@ def show_relation(relation: Relation, page: Path | None) -> None:
     listed = {failures.dataset: failures for failures in relation.failures}
     for warning in relation.warnings():
         to.print(warning, style="bold")
-    header = ("dataset", "estimator", "estimate [interval]", "gate", "measured", "predicted to fail", "of them wrong")
+    header = ("dataset", "estimator", "estimate [interval]", "gate", "measured", "listed as failing", "of them wrong")
     rows = []
     for expected in relation.estimates:
         failures, gate = listed.get(expected.dataset), relation.gate(expected.dataset)

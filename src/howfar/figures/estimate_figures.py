@@ -124,9 +124,8 @@ def _sites_caption(assessment: Assessment) -> Caption:
         values.append(f"{site.dataset} {f'{ends}{place}{measured}' if ends else 'without an estimate'}")
     return Caption(
         SITES_TITLE,
-        f"Expected {assessment.performance_name} with its interval. Hatched: outside the gate, not to be trusted without "
-        "labels. Below the line are the labelled sites, each estimated from the others; a diamond (the measured score) inside "
-        f"the bar means that the interval was right.{wide}{without}",
+        f"Expected {assessment.performance_name} with its interval. Below the line are the labelled sites, each estimated from "
+        f"the others: a diamond inside the bar means that the interval was right.{wide}{without}",
         f"Intervals, one row a site: {'; '.join(values)}.",
     )
 

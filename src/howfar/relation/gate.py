@@ -115,7 +115,7 @@ CHECKS: Final = (
     GateCheck(
         "residual",
         "residual",
-        "relative residual",
+        "relative distance from the primary's subspace",
         0.1,
         larger="its features are less like the primary's than any labelled site's",
     ),

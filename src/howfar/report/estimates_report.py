@@ -16,9 +16,7 @@ from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
 from howfar.text_formatting import percentage_of, share
 
-PROBABLY: Final = (
-    "images predicted to fail, without the site's labels (others may fail too); – without a list; in brackets if doubted"
-)
+PROBABLY: Final = "images on the list of probable failures, made without labels; – if no list can be given; ( ) if doubted"
 ALL_ERRORS: Final = "The estimator in use, the best, and “mean” (the others' average). relation.json has all, as set_errors."
 
 
@@ -52,7 +50,7 @@ def sites(assessment: Assessment) -> doc.Table:
         assessment.ordered(),
         ("site", "", lambda site: doc.name_cell(site.dataset, places[site.dataset])),
         (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
-        ("predicted to fail", PROBABLY, failing),
+        ("listed as failing", PROBABLY, failing),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
         ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
         ("images", "", lambda site: doc.count(site.n)),
@@ -67,7 +65,10 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
     for site in assessment.ordered():
         if labelled is (site.measured is not None):
             text = dot.format(
-                doc.name_cell("", places[site.dataset]).colour, site.dataset, site.answer.removeprefix(f"{site.dataset}: ")
+                doc.name_cell("", places[site.dataset]).colour,
+                site.dataset,
+                # The list of a site outside is in the section on probable failures.
+                site.answer.removeprefix(f"{site.dataset}: ").removesuffix(site.failing if site.doubted else "").rstrip(),
             )
             text += "" if labelled else step.format(site.next.text)
             text += "" if site.next.command in said else command.format(site.next.command)
@@ -84,25 +85,25 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
     table, labelled = sites(assessment), list(_answers(assessment, labelled=True))
     ordered = assessment.ordered()
     measured = [site for site in ordered if site.measured is not None]
-    steps = [doc.named(site.dataset, " Next: ".join(filter(None, (site.failing, site.next.text)))) for site in measured]
+    # Sites with the same next step share a line; their answers are folded below.
+    steps: dict[str, list[str]] = {}
+    for site in measured:
+        steps.setdefault(site.next.text, []).append(site.dataset)
+    to_label = [(doc.named(site.dataset, ", ".join(site.to_label)), "") for site in ordered if site.to_label]
     todo: list[doc.Part] = [
         doc.Text([], heading="What to do about the labelled sites"),
-        doc.Items([(step, "") for step in steps]),
+        doc.Items([(doc.named(doc.listing(names, len(names)), text), "") for text, names in steps.items()]),
     ]
     parts: list[doc.Part] = [
         *_answers(assessment, labelled=False),
         doc.TablePart("sites", "The answer for each site, in numbers", table, heading="", explained=False),
-        *doc.texts(*assessment.legend(), style="small"),
-        *doc.texts(FAILING if any(site.failing for site in ordered) else "", style="small page-only"),
-        *(todo if steps else []),
-        *([doc.Disclosure("What was expected of them, and the commands", labelled)] if labelled else []),
-        doc.RegisteredFigure("sites"),
-        *(
-            doc.Disclosure(f"Images of {site.dataset} to label first", doc.texts(", ".join(site.to_label)))
-            for site in ordered
-            if site.to_label
-        ),
+        *doc.texts(" ".join(assessment.legend()), style="small"),
         doc.Disclosure("What the columns mean", [doc.Definitions(table.explained())]),
+        doc.RegisteredFigure("sites"),
+        *(todo if steps else []),
+        *([doc.Disclosure("Their failing images, what was expected, and the commands", labelled)] if labelled else []),
+        *doc.texts(FAILING if any(site.failing for site in ordered) else "", style="small page-only"),
+        *([doc.Disclosure("Images to label first", [doc.Items(to_label)])] if to_label else []),
         *doc.notes("Notes", assessment.notes),
     ]
     return doc.Section("", parts, title="The answer")

@@ -33,7 +33,9 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     most = sorted((row for row in believed if row.listed), key=lambda row: -row.listed)
     among = doc.listing([f"{row.listed:,} of {row.dataset}" for row in most], most=2)
     score = f"probably score{doc.plural(listed, 's', '')} below τ = {tau}" if task is None else task.failing(listed, float(tau))
-    return f"Judged without labels, {listed:,} of {total:,} images {score}: {among}.{apart}"
+    supposed = "" if task is None or not task.supposed else f" {task.supposed}"
+    those = doc.plural(listed, "is listed, as it", "are listed, as they")
+    return f"Without labels, {listed:,} of {total:,} images {those} {score}: {among}.{apart}{supposed}"
 
 
 def promise(relation: Relation) -> str:
@@ -42,6 +44,8 @@ def promise(relation: Relation) -> str:
     missed = [row for row in relation.failures if row.failing and row.found is not None and row.found < row.failing / 2]
     worst = max(missed, key=lambda row: (row.failing or 0) - (row.found or 0), default=None)
     short = "" if worst is None else f": the list of {worst.dataset} holds {worst.found:,} of the {worst.failing:,} that failed"
+    if worst is not None and not worst.listed:
+        short = f": of {worst.dataset} none could be listed, and {worst.failing:,} failed"
     return (
         f"At most {rate} of the listed images are expected to score {tau} or more after all, if the images are exchangeable "
         "with the labelled ones. There is no such guarantee for a dataset unlike the labelled ones. An image that is not "
@@ -144,7 +148,9 @@ def _content(_: Comparison, relation: Relation | None, assessment: Assessment | 
     wrong, all_listed, total = broken(relation), listed(relation), int(relation.images["listed"].sum())
     measured_rate = Markup("{} <strong>{}</strong>").format(found(relation), wrong) if wrong else found(relation)
     cut = f"The {len(all_listed.rows)} lowest estimates of {total:,} listed images; all are in relation.parquet"
-    summary = f"All {total:,} listed images, the lowest estimates first" if len(all_listed.rows) == total else cut
+    apart = int(relation.images.loc[relation.images["dataset"].isin(relation.doubted_sets()), "listed"].sum())
+    untrusted = f" ({apart:,} outside the gate)" if apart else ""
+    summary = f"All {total:,} listed images{untrusted}, the lowest estimates first" if len(all_listed.rows) == total else cut
     lists_by_dataset: list[doc.Part] = [
         doc.Text([promise(relation)], "caution"),
         *doc.shown("lists", "Lists of probable failures by dataset", lists(relation)),

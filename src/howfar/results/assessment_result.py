@@ -14,10 +14,10 @@ from howfar.text_formatting import NOT_KNOWN, format_estimate
 BEHIND = "the model behind "
 """Stands before the folder of maps that were there already, in place of a model's name."""
 WITHOUT_LABELS = (
-    "“expected” and “predicted to fail” use no label of the site; “measured” uses its labels. “predicted to fail” counts only "
-    "the surest failures: more images may fail."
+    "“expected” and “listed as failing” use no label of the site; “measured” uses its labels. The list holds only the surest "
+    "failures: more images may fail."
 )
-BRACKETS = "In ( ): not to be trusted, as the site is outside the gate; where labels measured its score, use that."
+BRACKETS = "OUTSIDE: unlike the labelled sites. Do not trust what is in brackets; where labels measured the score, use that."
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
 Basis = Literal["sites", "corrupted", "both"]
@@ -204,7 +204,7 @@ class Assessment(RecordedResult):
     def table(self) -> Cells:
         """Return the header and formatted cells with one row per site, sites with doubted estimates first."""
         levels = " or ".join(sorted({f"{100 * site.level:.0f} %" for site in self.sites}))
-        header = ("site", "n", "gate", f"expected [{levels}]", "predicted to fail", "measured (on)", "next")
+        header = ("site", "n", "gate", f"expected [{levels}]", "listed as failing", "measured (on)", "next")
         return header, [_cells(site) for site in self.ordered()]
 
     def legend(self) -> list[str]:

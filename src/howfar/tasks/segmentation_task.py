@@ -219,6 +219,7 @@ class SegmentationTask(Task):
     performance_name = PERFORMANCE_NAMES[name]
     further = (FLIPPED, TILED)
     trained = True
+    supposed = "Each image is supposed to hold foreground; where one holds none, an empty prediction is right."
     if_blank = f"If none of them holds foreground, F is undefined: then add --metric {FALSE_ALARMS} to the command."
 
     @classmethod

@@ -201,6 +201,8 @@ class Task(ABC):
     """Whether howfar trains models of this task."""
     if_blank: ClassVar[str] = ""
     """What to do if the labels that are asked for turn out to hold nothing to find, as a sentence."""
+    supposed: ClassVar[str] = ""
+    """What is taken for granted of the images on a failure list, as a sentence."""
     threshold: float | None = None
     tolerance: float = 0.0
 

@@ -321,7 +321,9 @@ def _assessed(
         notes.append(NOT_TRAINED)
     notes += parts.notes
     notes += [note for each in (parts.own, *parts.evaluations) for note in each.notes if DOUBLED in note]
-    score = "" if own is None else own_words(own, primary, commands.task.performance_name, parts.held_out)
+    kind = commands.task.performance_name
+    score = "" if own is None else own_words(own, primary, comparison.primary.n, kind, parts.held_out)
+    minimum = answers.enough.words(kind) if own is not None else ""
 
     # The command that repeats the assessment in its own folder, with absolute paths.
     file, again = Path(commands.model), [*commands.chosen]
@@ -342,7 +344,7 @@ def _assessed(
         provenance=Provenance.now(),
         notes=tuple(note for note in notes if note),
         own=own,
-        first=" ".join(filter(None, [score, *(f"{doubt}." for doubt in parts.doubts)])),
+        first=" ".join(filter(None, [score, minimum, *(f"{doubt}." for doubt in parts.doubts)])),
         model=called,
         command=repeating.assess(tiled=prepared.given["tiled"], out=str(absolute(commands.run))),
         identity=identity,

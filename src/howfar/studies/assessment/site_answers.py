@@ -40,13 +40,14 @@ UNKNOWN_NETWORK = "unetplusplus"
 """The segmenter that adapting is tried with where the model is none of howfar's."""
 
 
-def own_words(own: OwnScore, primary: str, performance_name: str, held_out: bool) -> str:
-    """State the model's score on the primary's images, the threshold, and a better threshold if worthwhile.
+def own_words(own: OwnScore, primary: str, count: int, performance_name: str, held_out: bool) -> str:
+    """State the model's score on the labelled of the primary's `count` images, the threshold, and a better one if worthwhile.
 
     `held_out` says that the model is known not to have learnt from these images.
     """
     images = f"{'held-out ' if held_out else ''}{'image' if own.n == 1 else 'images'}"
-    said = f"On {own.n} {images} of {primary} the model scores {performance_name} {own.performance:.2f}"
+    among = f"{own.n} of {count} images" if own.n < count and not held_out else f"{own.n} {images}"
+    said = f"On {among} of {primary} the model scores {performance_name} {own.performance:.2f}"
     if own.threshold is not None:
         source = own.source.replace(f"{own.n} {images} of {primary}", "these" if own.n > 1 else "this one")
         said = f"{said}, at threshold {own.threshold:.2f} ({source})"
@@ -174,16 +175,16 @@ class Enough:
         """Return the lowest mean score that is enough."""
         return self.tau if self.home is None else max(self.tau, round(self.home[1] - DROP, 2))
 
-    def short_of(self, score: float) -> str:
-        """State by what a score is too low: "below 0.5", or "0.37 lower than on P"."""
-        lower = f"{_lost(self.home, score)[2:]} (a drop of more than {DROP:g}; --tau sets a minimum score instead)"
-        return lower if score >= self.tau else f"below {self.tau:g}"
+    def words(self, performance_name: str) -> str:
+        """State the minimum, where it comes from, and what sets another."""
+        less = "" if self.home is None or self.score <= self.tau else f": {DROP:g} below that of {self.home[0]}"
+        return (
+            f"The minimum for a site is {performance_name} {self.score:g}{less} (--tau{' sets another' if self.home else ''})."
+        )
 
-    def nothing(self, score: float) -> str:
+    def nothing(self) -> str:
         """Write the advice where a score is enough."""
-        lost = f"{_lost(self.home, score)}," if _lost(self.home, score) else ""
-        why = f"if {score:.2f}{lost} is enough (--tau sets your minimum)" if self.home else f"as {self.tau:g} is enough (--tau)"
-        return f"nothing now, {why}. Assess again when new images come."
+        return f"nothing now, as {self.score:g} is enough. Assess again when new images come."
 
 
 @dataclass(frozen=True)
@@ -293,28 +294,28 @@ def next_step(
             better = f"{score:.2f} is expected, in place of {before:.2f}"
         if score - before >= GAIN:
             low = at_most < enough.score
-            still = f"; that is still {enough.short_of(score)}, so training will be needed too" if low else ""
+            still = f"; that is still below {enough.score:g}, so training will be needed too" if low else ""
             return NextStep("tile", f"predict by tiles, which costs no label: {better}{still}.", commands.tile(site))
     measure = commands.certify(site, "-k", str(more_labels))
     if estimate is None:
         return NextStep("certify", f"label {more_labels} images drawn at random.", measure)
     if estimate.measured is not None:
         if estimate.measured >= enough.score:
-            return NextStep("check", enough.nothing(estimate.measured), commands.check(site))
-        text = f"train on a few of its labelled images{by}, as its score is {enough.short_of(estimate.measured)}"
+            return NextStep("check", enough.nothing(), commands.check(site))
+        text = f"train on a few of the labelled images{by}, as the score is below {enough.score:g}"
         if commands.task.trained:
             return NextStep("adapt", f"{text}.", commands.adapt(site))
         # A trained model of another task is its owner's: what howfar can do is to draw the images.
         text = f"{text}; the command draws {few} images."
         return NextStep("label", text, commands.select(site, few))
     if estimate.high < enough.score:
-        text = f"a score {enough.short_of(estimate.predicted)} is expected here: label {few} images and train on them{by}."
+        text = f"a score below {enough.score:g} is expected here: label {few} images and train on them{by}."
         return NextStep("label", text, commands.select(site, few))
     if says_nothing(estimate.low, estimate.high):
         return NextStep("certify", f"label {more_labels} images drawn at random to measure it.", measure)
     if estimate.predicted < enough.score:
         text = (
-            f"the expected score is {enough.short_of(estimate.predicted)}: label randomly drawn images until they show whether "
+            f"the expected score is below {enough.score:g}: label randomly drawn images until they show whether "
             f"the model scores {enough.score:g} here; if it does not, train on them{by}."
         )
         until = f"{commands.task.performance_name} >= {enough.score:g}"
@@ -322,7 +323,7 @@ def next_step(
     if estimate.high - estimate.low > WIDE:
         text = f"the interval is wide: label {more_labels} images drawn at random to measure it."
         return NextStep("certify", text, measure)
-    return NextStep("check", enough.nothing(estimate.predicted), commands.check(site))
+    return NextStep("check", enough.nothing(), commands.check(site))
 
 
 class Answers:
@@ -345,6 +346,7 @@ class Answers:
         self.scored = {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations}
         self.own = own_score(parts.own, parts.source)
         self.home: Home = None if self.own is None else (relation.primary, self.own.performance)
+        self.enough = Enough(relation.settings.tau, None if TAU in commands.chosen else self.home)
 
     def site(self, name: str) -> SiteAnswer:
         """Return the answer for a site: estimate, interval, gate, probable failures and next step."""
@@ -369,8 +371,7 @@ class Answers:
             unit = counted_as(images)
             mean, failing = per(task.performance_name, unit), failing_words(relation, name, task)
             words = in_units(answer(name, estimate, gate, failing, held, kind, mean, (scored, n), self.home), unit, name)
-            enough = Enough(relation.settings.tau, None if TAU in self.commands.chosen else self.home)
-            following = next_step(name, estimate, gate, enough, self.commands, n, by_tiles)
+            following = next_step(name, estimate, gate, self.enough, self.commands, n, by_tiles)
             following = replace(following, text=in_units(following.text, unit, name))
         # Paths below the working folder are relative, as the user types them.
         relative = re.sub(rf"(?<=[ =']){re.escape(str(Path.cwd()))}/", "", following.command)
