@@ -35,7 +35,7 @@ from howfar.results import Evaluation
 from howfar.results.assessment_result import Assessment
 from howfar.studies.assessment.prepare_evaluations import CORRUPTED, TILED, score_file
 from howfar.studies.assessment.site_answers import GAIN
-from howfar.studies.performance.image_performance import MeasuredImages, evidence_of
+from howfar.studies.performance.image_performance import MeasuredImages
 from howfar.studies.performance.relate import expectation
 from howfar.studies.profile_dataset import measured_images
 
@@ -212,9 +212,9 @@ def by_labels(run: Path, sets: Sets, out: Path) -> Iterator[dict[str, Any]]:
     own, *others = (Evaluation.load(score_file(run, one.name)) for one in (sets[0], *sets[1]))
     further = corrupted(run, profile, own.threshold, out)
     given: Any = checked(RelateOptions, {"threshold": own.threshold})
-    measured, expected = expectation(comparison, [own, *others], given, further=further, rivals=False)
-    everything, known = evidence_of(measured, given["group"], comparison.primary.name, further), KnownFits()
-    judge, of = expected.judge, comparison.images["dataset"].to_numpy(dtype=str)
+    measured, judge, _ = expectation(comparison, [own, *others], given, further=further, rivals=False)
+    everything, known = measured.evidence(given["group"], comparison.primary.name, further), KnownFits()
+    of = comparison.images["dataset"].to_numpy(dtype=str)
     for site in (one.dataset for one in others):
         inside = of == site
         columns, truth = take(measured.columns, inside), measured.scores.performance[inside]
@@ -242,7 +242,8 @@ def by_tiles(run: Path, sets: Sets) -> Iterator[dict[str, Any]]:
     for kind in files:
         evaluations = [Evaluation.load(file) for file in kind]
         given: Any = checked(RelateOptions, {"threshold": evaluations[0].threshold})
-        rows = expectation(comparison, evaluations, given, rivals=False)[1].estimates
+        judged = expectation(comparison, evaluations, given, rivals=False)[2].values()
+        rows = [said.estimate for said in judged if said.estimate is not None]
         said.append({row.dataset: row for row in rows})
     for site, whole in said[0].items():
         tile = said[1][site]

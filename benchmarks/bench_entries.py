@@ -71,7 +71,7 @@ def entry(name: str, data: Path, runs: Path) -> pd.DataFrame:
     own, *others = (Evaluation.load(score_file(run, one.name)) for one in (sets[0], *sets[1]))
     comparison, profile = howfar.Comparison.load(run), Profile.load(run)
     given: Any = checked(RelateOptions, {"threshold": own.threshold})
-    measured = expectation(comparison, [own, *others], given, rivals=False).measured
+    measured = expectation(comparison, [own, *others], given, rivals=False)[0]
     further = corrupted(run, profile, own.threshold, runs)
     parts = [rows(measured, "site", WHOLE), at_home(own, own.threshold, WHOLE)]
     parts += [] if further is None else [rows(further, "corrupted", WHOLE)]
@@ -79,7 +79,7 @@ def entry(name: str, data: Path, runs: Path) -> pd.DataFrame:
     if all(file.is_file() for file in tiled):
         evaluations = [Evaluation.load(file) for file in tiled]
         again: Any = checked(RelateOptions, {"threshold": evaluations[0].threshold})
-        parts.append(rows(expectation(comparison, evaluations, again, rivals=False).measured, "site", BY_TILES))
+        parts.append(rows(expectation(comparison, evaluations, again, rivals=False)[0], "site", BY_TILES))
         parts.append(at_home(evaluations[0], evaluations[0].threshold, BY_TILES))
     shifts = shift(own, others, sets, runs)
     beside = pd.concat([signals_of_rivals(name, evaluation, own, sets, runs) for evaluation in (own, *others)])
@@ -98,7 +98,7 @@ def at_home(own: Evaluation, threshold: float | None, maps: str) -> pd.DataFrame
     home = home_of(own, threshold, None)
     assert home is not None
     images = [group.partition("/")[2] for group in home.groups]
-    frame = pd.DataFrame({"dataset": home.name, "image": images, "role": "home", "maps": maps, "performance": home.performance})
+    frame = pd.DataFrame({"dataset": home.sets, "image": images, "role": "home", "maps": maps, "performance": home.performance})
     return frame.assign(**listed(home.columns, threshold))
 
 

@@ -15,7 +15,7 @@ from record import leave, parser
 from torch import Tensor, nn
 
 from howfar.segmenters import build_segmenter
-from howfar.training.speed_and_duration import depthwise_in_float32
+from howfar.training.lightning_module import depthwise_in_float32
 
 WAYS = ("float32", "bfloat16", "bfloat16, depthwise in float32")
 

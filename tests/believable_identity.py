@@ -10,7 +10,7 @@ from PIL import Image
 from howfar.arrays import ArrayRows
 from howfar.data import Dataset, Item
 from howfar.paper import person_identity as study
-from howfar.paper.person_identity import FromReferences, VariationSets, compared, described, from_references, stacked
+from howfar.paper.person_identity import FromReferences, VariationSets, compared, described, from_references
 from howfar.results import Features
 from howfar.results.distance_studies import UNCHANGED, Identity
 
@@ -56,4 +56,4 @@ def _measured(sets: VariationSets, persons: list[str], apart: float) -> FromRefe
     rng = np.random.default_rng(0)
     centres = {person: apart * rng.normal(size=6) for person in dict.fromkeys(persons)}
     rows = np.array([centres[person] + rng.normal(size=6) for person in persons])
-    return stacked(list(from_references(rows, sets, 4, "pair")))
+    return from_references(rows, sets, 4, "pair")

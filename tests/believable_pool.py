@@ -5,11 +5,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from howfar.paper.model_pool import fast, frugal, highest, is_timed, labels_of, spreads_of, stable, table_of, weighted
-from howfar.paper.model_pool_bootstrap import MEAN_F, PRECISION, RECALL, ResampledScores
+from howfar.paper.model_pool import MEAN_F, PRECISION, RECALL, PoolSettings, ResampledScores, labels_of, rankings_of, spreads_of
 from howfar.paper.study_common import interval_columns
 from howfar.results import Provenance
-from howfar.results.segmenter_studies import SECONDS, WEIGHTED, WISHES, Pool
+from howfar.results.segmenter_studies import SECONDS, WISHES, Pool
 
 MODELS = ("unetplusplus", "deepcrack", "adsam")
 SHOTS = (0, 1, 3, 7)
@@ -48,17 +47,9 @@ def make(
             for model in models
         ]
     )
-    make_wish = {
-        "precision": highest(drawn, PRECISION, SECONDARIES),
-        "recall": highest(drawn, RECALL, SECONDARIES),
-        "few labels": frugal(drawn, SECONDARIES, level),
-        "stable": stable(drawn, datasets),
-        "fast": fast(timings, models, draws, 0),
-    }
-    wished = {wish: make_wish[wish] for wish in (weights or wishes)}
-    if weights:
-        wished[WEIGHTED] = weighted(wished, weights)
-    timed = {wish: each for wish, each in wished.items() if is_timed(wish, weights or {})}
+    wish = dict(weights) if weights else tuple(wishes)
+    settings = PoolSettings(of="adaptation", wish=wish, level=level, bootstrap=draws)
+    rankings, timed_rankings = rankings_of(drawn, SECONDARIES, timings, settings)
     return Pool(
         of="adaptation",
         strategy="far",
@@ -87,8 +78,8 @@ def make(
         ),
         costs=pd.DataFrame([{"model": model, "segmenter": model, "size": 448, **SIZES[model]} for model in models]),
         timings=timings,
-        rankings=table_of({wish: each for wish, each in wished.items() if wish not in timed}, models),
-        timed_rankings=table_of(timed, models),
+        rankings=rankings,
+        timed_rankings=timed_rankings,
         provenance=Provenance("0.1.0", "2026-01-03T03:04:05+00:00", "3.12.1", "Linux-6", {"numpy": "2.1.0"}),
     )
 

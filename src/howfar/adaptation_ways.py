@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Literal, TypeAlias
@@ -16,7 +17,7 @@ from PIL import Image
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
 from howfar.data.dataset_argument import parse_images
-from howfar.data.item_table import Item
+from howfar.data.dataset_items import Item
 from howfar.errors import InputError
 from howfar.experiment_tracking import Log, check_tracker
 from howfar.pipeline.prediction import load_model
@@ -157,13 +158,54 @@ threshold. The seed stays that of M, whose held-out photographs no way learns fr
 """
 
 
-def trained_on(checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExample, ...], **changes: Any) -> Checkpoint:
-    """Fine-tune a checkpoint on P and `extra` images with the `TUNED` settings, updated by `changes`."""
-    settings = own_settings(checkpoint).model_copy(update={**TUNED, **changes})
-    if settings.balance is not None and settings.batch < 2:
+def trained_on(
+    checkpoint: Checkpoint,
+    given: Given,
+    extra: tuple[TrainingExample, ...] | None = None,
+    *,
+    anew: bool = False,
+    **changes: Any,
+) -> Checkpoint:
+    """Fine-tune a checkpoint on P and `extra` images (None: the picks) with the `TUNED` settings, updated by `changes`.
+
+    Without extra images on P alone. With `anew` train the architecture from scratch instead, with M's own settings.
+    """
+    card, learnt_too, settings = checkpoint.card, given.picks if extra is None else extra, own_settings(checkpoint)
+    if not anew:
+        balance = {} if learnt_too else {"balance": None}
+        settings = settings.model_copy(update={**TUNED, **balance, **changes})
+    if not anew and settings.balance is not None and settings.batch < 2:
         rule = "must have been trained with batches of two images or more, since half of each are picks"
         raise InputError.of("model", rule, settings.batch, "pass the way retrain")
-    return _fitted(checkpoint, given, extra, settings, checkpoint)
+    # P must have M's training and held-out images; otherwise M could be tested on its training images.
+    learnt, held = (
+        {content_hash(read_bytes(example.path)) for example in part}
+        for part in split(given.examples, settings.holdout, settings.seed)
+    )
+    own_held = set(card.data["held_out"])
+    own_learnt = set(card.data["contents"][: card.data["images"] - len(card.data.get("extra", ()))])
+    if (learnt, held) != (own_learnt, own_held):
+        lacking, new = len((own_learnt | own_held) - learnt - held), len((learnt | held) - own_learnt - own_held)
+        moved = len(learnt & own_held) + len(held & own_learnt)
+        rule = "must be the dataset that the model was trained on, with the same images in it"
+        value = f"one that lacks {lacking} of them, has {new} others, and would hold out other photographs ({moved} images)"
+        raise InputError.of("primary", rule, value, "pass that dataset")
+    task = TrainingTask(
+        segmenter=card.segmenter,
+        options=card.options,
+        primary=str(card.data["primary"]),
+        examples=given.examples,
+        settings=settings,
+        extra=learnt_too,
+        pretrained=card.data.get("pretrained", True),
+        start=None if anew else checkpoint,
+        group=card.data.get("group"),
+    )
+    found = fit(task, given.folder, device=given.device, workers=given.workers, progress=given.progress, log=given.log)
+    if not anew and ADAPTED in card.data:
+        data = {**found.card.data, ADAPTED: card.data[ADAPTED]}
+        return Checkpoint(replace(found.card, data=data), found.state)
+    return found
 
 
 def own_settings(checkpoint: Checkpoint) -> TrainSettings:
@@ -176,78 +218,35 @@ def own_settings(checkpoint: Checkpoint) -> TrainSettings:
     return settings
 
 
-def _fitted(
-    checkpoint: Checkpoint, given: Given, extra: tuple[TrainingExample, ...], settings: TrainSettings, start: Checkpoint | None
-) -> Checkpoint:
-    card = checkpoint.card
-    # P must have M's training and held-out images; otherwise M could be tested on its training images.
-    learnt, held = (
-        {content_hash(read_bytes(example.path)) for example in part}
-        for part in split(given.examples, settings.holdout, settings.seed)
-    )
-    own_held = set(card.data["held_out"])
-    own = set(card.data["contents"][: card.data["images"] - len(card.data.get("extra", ()))])
-    if (learnt, held) != (own, own_held):
-        lacking, new = len((own | own_held) - learnt - held), len((learnt | held) - own - own_held)
-        moved = len(learnt & own_held) + len(held & own)
-        rule = "must be the dataset that the model was trained on, with the same images in it"
-        value = f"one that lacks {lacking} of them, has {new} others, and would hold out other photographs ({moved} images)"
-        raise InputError.of("primary", rule, value, "pass that dataset")
-    task = TrainingTask(
-        segmenter=card.segmenter,
-        options=card.options,
-        primary=str(card.data["primary"]),
-        examples=given.examples,
-        settings=settings,
-        extra=extra,
-        pretrained=card.data.get("pretrained", True),
-        start=start,
-        group=card.data.get("group"),
-    )
-    found = fit(task, given.folder, device=given.device, workers=given.workers, progress=given.progress, log=given.log)
-    if start is not None and ADAPTED in card.data:
-        data = {**found.card.data, ADAPTED: card.data[ADAPTED]}
-        return Checkpoint(replace(found.card, data=data), found.state)
-    return found
-
-
-def retrain(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Train M's architecture from scratch with M's settings on P and the picks, each seen equally often (section 4.3)."""
-    return _fitted(checkpoint, given, given.picks, own_settings(checkpoint), None)
-
-
-RETRAIN = AdaptationWay("retrain", "Train anew on P and the picks together, as the paper does.", "labels", retrain, anew=True)
-
-
-def finetune(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Fine-tune M for 240 steps with batches of half picks and half P, so that few picks count and P is not forgotten."""
-    return trained_on(checkpoint, given, given.picks)
-
-
-FINETUNE = AdaptationWay("finetune", "Go on from M for 240 steps, half picks and half images of P.", "labels", finetune)
-
-
 RESCALE = 0.4
 
 
 def scale(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Fine-tune M as `finetune`, with images scaled by 0.6 to 1.4; without picks, on P alone."""
+    """Fine-tune M with images scaled by 0.6 to 1.4; without picks, on P alone."""
     if not own_settings(checkpoint).augment:
         rule = "shows pictures larger and smaller, and the model was trained without augmentation"
         raise InputError.of("way", rule, "scale", "pass finetune")
-    balance = {} if given.picks else {"balance": None}
-    return trained_on(checkpoint, given, given.picks, rescale=RESCALE, **balance)
+    return trained_on(checkpoint, given, rescale=RESCALE)
 
 
+# Each picture seen equally often, as in section 4.3 of the paper.
+RETRAIN = AdaptationWay(
+    "retrain",
+    "Train anew on P and the picks together, as the paper does.",
+    "labels",
+    partial(trained_on, anew=True),
+    anew=True,
+)
+# Half of each batch are picks, so that few of them count and P is not forgotten.
+FINETUNE = AdaptationWay("finetune", "Go on from M for 240 steps, half picks and half images of P.", "labels", trained_on)
 SCALE = AdaptationWay("scale", "Go on from M, with pictures shown 0.6 to 1.4 times as large.", "either", scale)
-
-
-def norm_tune(checkpoint: Checkpoint, given: Given) -> Checkpoint:
-    """Fine-tune only M's normalisation layers, those of Tent (ICLR 2021, arXiv 2006.10726), otherwise as `finetune`."""
-    return trained_on(checkpoint, given, given.picks, tune="norm")
-
-
-NORM_TUNE = AdaptationWay("norm-tune", "Go on from M, normalisation layers alone, half picks and half P.", "labels", norm_tune)
+# The layers of Tent (ICLR 2021, arXiv 2006.10726).
+NORM_TUNE = AdaptationWay(
+    "norm-tune",
+    "Go on from M, normalisation layers alone, half picks and half P.",
+    "labels",
+    partial(trained_on, tune="norm"),
+)
 
 
 def norm(checkpoint: Checkpoint, given: Given) -> Checkpoint:

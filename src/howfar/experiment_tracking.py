@@ -8,8 +8,8 @@ import os
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -45,11 +45,33 @@ def check_tracker(name: str | None) -> None:
 
 
 class Tracking:
-    """Log numbers to a run, each step once; do nothing without a run, and stop, after one line, where the tracker fails."""
+    """Log numbers to a run, each step once; do nothing without a log, and stop, after one line, where the tracker fails.
 
-    def __init__(self, run: TrackedRun | None, tracker: str = "", note: Path | None = None, last: int = 0) -> None:
-        self._run, self._tracker, self._note = run, tracker, note
-        self.last = last
+    A block of ``with`` begins and ends the run. `note` is a file that names the run until it has succeeded: where there is one,
+    the run that it names goes on. `last` is the last step that was logged, also before a training was killed.
+    """
+
+    def __init__(self, log: Log | None, settings: Mapping[str, Any], note: Path | None = None) -> None:
+        self._run: TrackedRun | None = None
+        self._tracker, self._note, self.last = "", None if log is None else note, 0
+        if log is None:
+            return
+        self._tracker, before = log.tracker, _noted(note, log.tracker)
+        try:
+            self._run = registry.load(KIND, log.tracker)(log.name, log.group, dict(settings), before.get("run"))
+        except HowfarError:
+            raise
+        except Exception as error:  # libraries raise anything
+            raise HowfarError(f"log: no run of {log.tracker} can begin: {one_line(error, 300)}") from error
+        self._reached(int(before.get("step", 0)))
+
+    def __enter__(self) -> Tracking:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        self._guarded(lambda run: run.end(kind is None))  # one that did not succeed can be resumed
+        if kind is None and self._note is not None:
+            self._note.unlink(missing_ok=True)
 
     @property
     def on(self) -> bool:
@@ -60,30 +82,24 @@ class Tracking:
         """Log a step's numbers, unless they were logged before the training was killed."""
         if self._run is not None and step > self.last:
             self._log(numbers, step)
-            self.last = step
-            self.note()
+            self._reached(step)
 
     def conclude(self, numbers: Mapping[str, float | None]) -> None:
         """Log a run's final numbers, at its last step."""
         self._log(numbers, self.last)
 
-    def note(self) -> None:
+    def _reached(self, step: int) -> None:
         """Record the run and its last step, so that a killed training resumes it."""
+        self.last = step
         if self._run is not None and self._note is not None:
-            replace_text(self._note, json.dumps({"tracker": self._tracker, "run": self._run.id, "step": self.last}))
-
-    def end(self, succeeded: bool) -> None:
-        """End the run; a run that did not succeed can be resumed."""
-        self._guarded(lambda run: run.end(succeeded))
-        if succeeded and self._note is not None:
-            self._note.unlink(missing_ok=True)
+            replace_text(self._note, json.dumps({"tracker": self._tracker, "run": self._run.id, "step": step}))
 
     def _log(self, numbers: Mapping[str, float | None], step: int) -> None:
         finite = {name: float(value) for name, value in numbers.items() if value is not None and math.isfinite(value)}
         if finite:
             self._guarded(lambda run: run.log(finite, step))
 
-    def _guarded(self, call: Any) -> None:
+    def _guarded(self, call: Callable[[TrackedRun], None]) -> None:
         if self._run is None:
             return
         try:
@@ -91,32 +107,6 @@ class Tracking:
         except Exception as error:  # libraries raise anything
             self._run = None
             tell(f"nothing more is logged to {self._tracker}: {one_line(error)}")
-
-
-@contextmanager
-def tracked(log: Log | None, settings: Mapping[str, Any], note: Path | None = None) -> Iterator[Tracking]:
-    """Begin a run with its settings, and end it with the block; log nothing if `log` is None.
-
-    `note` is a file that names the run until it has succeeded: where there is one, the run that it names goes on.
-    """
-    if log is None:
-        yield Tracking(None)
-        return
-    before = _noted(note, log.tracker)
-    try:
-        run = registry.load(KIND, log.tracker)(log.name, log.group, dict(settings), before.get("run"))
-    except HowfarError:
-        raise
-    except Exception as error:  # libraries raise anything
-        raise HowfarError(f"log: no run of {log.tracker} can begin: {one_line(error, 300)}") from error
-    tracking = Tracking(run, log.tracker, note, int(before.get("step", 0)))
-    tracking.note()
-    try:
-        yield tracking
-    except BaseException:
-        tracking.end(succeeded=False)
-        raise
-    tracking.end(succeeded=True)
 
 
 def _noted(note: Path | None, tracker: str) -> Mapping[str, Any]:
@@ -138,9 +128,9 @@ _ODD: Final = re.compile(r"[^A-Za-z0-9_. -]")
 
 
 def log_result(log: Log | None, settings: Mapping[str, Any], document: Mapping[str, Any]) -> None:
-    """Log a document's numbers as one run; do nothing if `log` is None. Raises `HowfarError` as `tracked` does."""
+    """Log a document's numbers as one run; do nothing if `log` is None. Raises `HowfarError` as `Tracking` does."""
     if log is not None:
-        with tracked(log, settings) as tracking:
+        with Tracking(log, settings) as tracking:
             tracking.conclude(dict(numbers_of(document)))
 
 

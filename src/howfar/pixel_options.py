@@ -134,14 +134,8 @@ def _pixels(name: str, given: object) -> int:
     return given
 
 
-@dataclass
-class _Asked:
-    """Hold how the datasets of one call are read; a range that the first of them gives is filled in."""
-
-    reading: PixelReading
-
-
-_asked: ContextVar[_Asked | None] = ContextVar("howfar-pixel-reading", default=None)
+# A list of one, in which the range that the first dataset of a call gives is filled in.
+_asked: ContextVar[list[PixelReading]] = ContextVar("howfar-pixel-reading")
 
 
 @contextmanager
@@ -151,7 +145,7 @@ def reading_pixels(given: Mapping[str, Any]) -> Iterator[None]:
     if not reading or reading_asked() == reading:
         yield
         return
-    token = _asked.set(_Asked(reading))
+    token = _asked.set([reading])
     try:
         yield
     finally:
@@ -160,17 +154,14 @@ def reading_pixels(given: Mapping[str, Any]) -> Iterator[None]:
 
 def reading_asked() -> PixelReading:
     """Return the pixel options that hold in the current block."""
-    asked = _asked.get()
-    return PixelReading() if asked is None else asked.reading
+    return _asked.get([PixelReading()])[0]
 
 
 def range_learnt(limits: str) -> PixelReading:
     """Set the range that replaces ``auto`` for all further datasets of the call, and return the pixel options."""
     asked = _asked.get()
-    if asked is None:
-        raise LookupError("no reading of pixels was asked for")
-    asked.reading = replace(asked.reading, range=limits)
-    return asked.reading
+    asked[0] = replace(asked[0], range=limits)
+    return asked[0]
 
 
 def by_reading(image: Place, reading: PixelReading) -> Place:

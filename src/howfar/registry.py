@@ -158,10 +158,10 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "figures.adaptation_figures: adaptation_gains adaptation_bars adaptation_curves adaptation_rows adaptation_suppression",
         "figures.adaptation_figures: adaptation_bars_background adaptation_curves_background",
     ),
-    "backbone_figures": _entries("figures.backbone_figures: backbones_relative backbones_agreement"),
+    "backbone_figures": _entries("figures.distance_figures: backbones_relative backbones_agreement"),
     "matrix_figures": _entries("figures.distance_figures: matrix_map matrix_relative"),
     "prompting_figures": _entries("paper.prompts_report: prompting_rows"),
-    "certificate_figures": _entries("figures.certificate_figures: certificate_steps certificate_sample"),
+    "certificate_figures": _entries("figures.estimate_figures: certificate_steps certificate_sample"),
     "results": _entries(
         "results.comparison_result: Comparison",
         "results.adaptation_result: Adaptation",

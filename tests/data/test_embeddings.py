@@ -81,8 +81,7 @@ def test_blocks_and_threads_do_not_change_the_result(order, rows, monkeypatch):
     rows[5, 1] = np.nan
     alone = from_array(rows, "d")
     assert alone.contents == tuple(content_hash(row.tobytes()) for row in np.delete(rows, 5, axis=0))
-    small = {"_BLOCK_BYTES": 1}
-    for changes in (small, {"_TASK_BYTES": 2 * rows[0].nbytes, "_UNLOCKED": 1, "numeric_threads": lambda: 3}):
+    for changes in ({"_TASK_BYTES": 1}, {"_TASK_BYTES": 2 * rows[0].nbytes, "_UNLOCKED": 1, "numeric_threads": lambda: 3}):
         with monkeypatch.context() as patched:
             for name, value in changes.items():
                 patched.setattr(embeddings, name, value)

@@ -361,7 +361,7 @@ HEIF = ImageFormat("heif_plugin", ("HEIF",), (".heic",), lossy=True, deep=True, 
 
 
 def forget() -> None:
-    for remembered in (formats.image_formats, formats.format_named, formats.openers, formats._words):
+    for remembered in (formats.image_formats, formats.format_named, formats.openers, formats.image_endings):
         remembered.cache_clear()
 
 

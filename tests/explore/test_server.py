@@ -74,7 +74,7 @@ def test_the_page_and_its_parts(server: Server) -> None:
 def test_a_long_run_gives_its_columns_by_ranges_and_its_rows_by_number(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     assert ask(server, "/column/column_0")[0] == 404
     monkeypatch.setattr(page_data, "LEVEL_BYTES", 60)
-    server.site = replace(server.site, parts=PageParts(server.site.parts.pictures))
+    server.site = replace(server.site, parts=PageParts(server.site.parts.points, server.site.parts.masks))
     values = server.site.points.columns[0].values.astype("<f4")
     whole = values[np.arange(36) * 23 % 36].tobytes()
     assert page_data.stride(36) == 23

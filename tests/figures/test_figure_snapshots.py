@@ -17,10 +17,9 @@ from figures import believable, believable_relation
 from howfar.errors import InputError
 from howfar.figures import adaptation_figures as of_study
 from howfar.figures import registration
-from howfar.figures.certificate_figures import certificate_sample, certificate_steps
 from howfar.figures.contact_sheets import contact_sheet, near_duplicates, shown_pairs, thumbnails
 from howfar.figures.distance_figures import matrix_map, matrix_relative, relative, scatter, sorted_distances, violin
-from howfar.figures.estimate_figures import estimates, failures, judgements, sites
+from howfar.figures.estimate_figures import certificate_sample, certificate_steps, estimates, failures, judgements, sites
 from howfar.figures.performance_figures import parts, performance, relation_thresholds
 from howfar.report.comparison_report import NEAR_DUPLICATES
 from howfar.results import Comparison, Interval, Pick, Provenance, Relation, Selection

@@ -37,7 +37,7 @@ FUZZED = {
     "data/image_encoding.py": "image",
     "data/dataset_argument.py": "image_parquet embeddings_parquet table saved_dataset",
     "data/embeddings.py": "embeddings_npy embeddings_parquet embeddings_lance",
-    "data/image_groups.py": "image",
+    "data/name_attributes.py": "image variation_columns",
     "data/image_table.py": "image_list table",
     "data/image_decoding.py": "image",
     "data/bands_and_range.py": "bands",
@@ -59,7 +59,7 @@ FUZZED = {
     "segmenters/checkpoint.py": "checkpoint",
     "weights/state_dicts.py": "state_dict",
     "weights/hub_models.py": "hub_config",
-    "backbones/lazy_backbone.py": "identity_record",
+    "backbones/backbone_family.py": "identity_record",
     "experiment_tracking.py": "tracked_note",
     "explore/server.py": "picks",
     "studies/check/log_and_alarm.py": "check_log",
@@ -80,7 +80,7 @@ FUZZED = {
 
 NOT_FUZZED_WHY = {
     "hands a model's file to its library, which is trusted as SECURITY.md says; what howfar parses itself is fuzzed": (
-        "backbones/onnx.py backbones/inference_engines.py backbones/transformers.py weights/hub_models.py backbones/clipseg.py "
+        "backbones/onnx.py backbones/transformers.py weights/hub_models.py backbones/clipseg.py "
         "backbones/published_transformers.py backbones/timm.py segmenters/predictor.py segmenters/sam_adapter_network.py "
         "paper/promptable_networks.py"
     ),
@@ -91,7 +91,7 @@ NOT_FUZZED_WHY = {
     "reads the kernel's own account of this process": "memory.py",
     "hashes images, which it does not decode": "studies/check/check_site.py",
     "compares four letters, by which a file without an ending is a DICOM file, fuzzed as volumes": "data/image_folder.py",
-    "parses what it wrote itself, in memory": "data/item_table.py",
+    "parses what it wrote itself, in memory": "data/dataset_items.py",
     "reads objects of the caller, not files": "data/python_objects.py",
     "compares four bytes, which it does not decode": "data/image_folder.py",
     "packs images, which it does not decode": "data/annotation_archives.py",
@@ -99,18 +99,18 @@ NOT_FUZZED_WHY = {
         "demo/crack_detector.py explore/run_pictures.py figures/contact_sheets.py paper/prompts_report.py adaptation_ways.py "
         "pipeline/prediction.py segmenters/norm_adaptation.py studies/select_images.py pipeline/scorer.py "
         "studies/adaptation/adapt.py studies/adaptation/models.py studies/corruption.py paper/edges.py "
-        "paper/model_pool_bootstrap.py paper/prompts.py training/image_mask_pairs.py"
+        "paper/model_pool.py paper/prompts.py training/image_mask_pairs.py"
     ),
     "reads back what it wrote, for its own tests": "explore/page_data.py",
     "numbers of rows that the page in the notebook sends, which tests/explore/test_notebook.py tries": "explore/widget.py",
     "parses what the page sends, of which tests/explore/test_site.py tries what it may be": "explore/server.py",
     "opens what is written": "io/atomic.py",
-    "reads a number of a killed training's state without pickle; what is damaged has none": "training/speed_and_duration.py",
+    "reads a number of a killed training's state without pickle; what is damaged has none": "training/train.py",
     "reads parts of an unfinished run by np.load without pickle; whatever it raises means absent": "io/partial_results.py",
     "computes a checksum of bytes, and parses nothing": "io/embedded_checksum.py",
     "reads the name in a lock file, as text": "io/lock.py",
     "opens stores": "pipeline/embedding.py report/explorer.py",
-    "parses a text out of io/checkpoint's arrays": "pipeline/dataset_pairs.py",
+    "parses a text out of io/checkpoint's arrays": "pipeline/measured_pairs.py",
     "parses a text that transformers just wrote of a network in memory": "segmenters/frozen_encoder_network.py",
     "a file of the package itself": "selection/evidence.py",
     "reads again the table that an earlier run of it wrote, for the labels filled in there": "report/labelling_files.py",
@@ -121,7 +121,7 @@ NOT_FUZZED_WHY = {
     "unpickles what this run itself has pickled for its workers": "runners.py",
     "reads the store, whose own tests of faults damage every file of it": (
         "store/feature_store.py store/folders.py store/sqlite_index.py store/inventory_and_pruning.py store/shard_catalog.py "
-        "store/integrity.py store/manifest.py store/shards.py"
+        "store/integrity.py store/shards.py"
     ),
     "parses the signature of a map, fuzzed as map_signature; what is no JSON means none": "studies/certification/sample.py",
     "compares how a table begins with how one of its own does": "studies/certification/certify.py",

@@ -11,8 +11,8 @@ import howfar
 from howfar import registry
 from howfar.arrays import as_rows
 from howfar.io.partial_results import KeptArrays
-from howfar.pipeline import dataset_pairs
-from howfar.pipeline.dataset_pairs import FOLDER, MeasuredPair, MeasurePairs, measured_pairs
+from howfar.pipeline import measured_pairs as module
+from howfar.pipeline.measured_pairs import FOLDER, MeasuredPair, MeasurePairs, measured_pairs
 from howfar.results import Comparison, Features, Settings
 from howfar.runners import RayRunner
 
@@ -37,13 +37,13 @@ def plain_runs(monkeypatch) -> None:
 def measured(monkeypatch) -> list[int]:
     """How many images each secondary has that was measured, in their order."""
     found: list[int] = []
-    measure: Callable[..., Any] = dataset_pairs.measure
+    measure: Callable[..., Any] = module.measure
 
     def counted(pair: Any, *given: Any) -> Any:
         found.append(len(pair.secondary))
         return measure(pair, *given)
 
-    monkeypatch.setattr(dataset_pairs, "measure", counted)
+    monkeypatch.setattr(module, "measure", counted)
     return found
 
 
@@ -170,13 +170,13 @@ def test_another_version_and_another_distance_are_measured_anew(tmp_path, measur
 
 def test_the_images_of_p_are_drawn_once_for_all(monkeypatch):
     drawn: list[Any] = []
-    measure = dataset_pairs.measure
+    measure = module.measure
 
     def seen(*given: Any) -> Any:
         drawn.append(given[5])
         return measure(*given)
 
-    monkeypatch.setattr(dataset_pairs, "measure", seen)
+    monkeypatch.setattr(module, "measure", seen)
     compare()
     assert drawn[0].shape == (40, 40)
     assert all(one is drawn[0] for one in drawn)

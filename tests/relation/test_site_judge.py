@@ -23,7 +23,6 @@ from howfar.relation.site_judge import (
     left_out,
 )
 from howfar.results import Judgement
-from howfar.studies.performance.image_performance import collected
 
 TASKS = {
     "maps": (*CONFIDENCES, "soft_f", "flip_agreement", "flip_overlap", *SHAPES, "histogram"),
@@ -75,7 +74,7 @@ def evidence(
     columns, performance, sets = run(task, sites, CORRUPTED if corrupted else ())
     groups = np.array([f"photo {k // 2}" for k in range(len(sets))])
     known = np.where(sets == hidden, np.nan, performance)
-    return collected(columns, known, sets, groups, home_of(task) if home else None, "p")
+    return Evidence.of(LabelledImages(columns, known, sets, groups), home_of(task) if home else None, "p")
 
 
 def judged(of: Evidence, **options: Any) -> SiteJudge:
@@ -166,7 +165,7 @@ def test_an_image_that_lacks_a_column_is_estimated_by_the_next() -> None:
 def test_a_wanted_estimator_is_used_alone_and_the_mean_where_the_others_lack_it() -> None:
     columns, performance, sets = run("distances")
     columns["flip_agreement"] = np.where(sets == "b", performance, np.nan)
-    rare = collected(columns, performance, sets, sets, None, "p")
+    rare = Evidence.of(LabelledImages(columns, performance, sets, sets), None, "p")
     judge = judged(rare, wanted="flip_agreement")
     assert (judge.order, judge.ranked(), judge.ranked("knn")) == (
         ("flip_agreement", "mean"),

@@ -26,12 +26,11 @@ def test_with_a_constant_prediction_the_estimate_is_unbiased_over_all_samples() 
     assert np.mean(estimates) == pytest.approx(truth.mean(), abs=1e-12)
 
 
-def test_the_difference_estimator_and_its_variance_are_unbiased_over_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_difference_estimator_and_its_variance_are_unbiased_over_all_samples() -> None:
     rng = np.random.default_rng(2)
     truth, proxy = rng.uniform(size=9), rng.uniform(size=9)
-    monkeypatch.setattr("howfar.sampling.estimates._fitted_weight", lambda *_: 0.7)
-    monkeypatch.setattr("howfar.sampling.estimates._for_fitting", lambda *_: 1.0)
-    found = [prediction_powered(truth[s.indices], proxy[s.indices], proxy.mean(), s) for s in every_design((4, 5), (2, 3))]
+    designs = every_design((4, 5), (2, 3))
+    found = [prediction_powered(truth[s.indices], proxy[s.indices], proxy.mean(), s, 0.7) for s in designs]
     values = np.array([one.value for one in found])
     assert values.mean() == pytest.approx(truth.mean(), abs=1e-12)
     assert np.mean([one.variance for one in found]) == pytest.approx(values.var(), rel=1e-10)
@@ -48,7 +47,7 @@ PPI_PYTHON = {
 }
 
 
-def test_a_large_simple_random_sample_gives_what_ppi_python_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_simple_random_sample_gives_what_ppi_python_gives() -> None:
     rng = np.random.default_rng(3)
     proxy = rng.beta(2, 2, 200_000)
     truth = np.clip(0.6 * proxy + rng.normal(0.1, 0.1, len(proxy)), 0, 1)
@@ -59,8 +58,7 @@ def test_a_large_simple_random_sample_gives_what_ppi_python_gives(monkeypatch: p
     # Both take the λ of least variance; ppi-python takes the images without label as a sample, here a very large one.
     assert ours.value == pytest.approx(PPI_PYTHON["value"], abs=3e-5)
     assert ours.high - ours.low == pytest.approx(PPI_PYTHON["high"] - PPI_PYTHON["low"], rel=0.02)
-    monkeypatch.setattr("howfar.sampling.estimates._fitted_weight", lambda *_: 0.5)
-    half = prediction_powered(values, predicted, float(proxy.mean()), sample)
+    half = prediction_powered(values, predicted, float(proxy.mean()), sample, 0.5)
     assert half.value == pytest.approx(PPI_PYTHON["at a half"], abs=1e-12)
 
 

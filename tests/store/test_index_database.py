@@ -351,7 +351,7 @@ def test_prune_and_size_know_of_it(features, tmp_path):
 
 
 def test_sorted_files_of_an_earlier_version_are_ignored_and_swept(features):
-    from howfar.store.compaction import sweep
+    from howfar.store.shard_catalog import sweep
 
     left = features.folder / "shards" / SORTED / f"{'1' * 32}.run"
     left.parent.mkdir()

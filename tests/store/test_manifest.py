@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from howfar.errors import InputError, StoreError
 from howfar.store import Store, feature_key
-from howfar.store.manifest import _checksum, canonical
+from howfar.store.feature_store import _checksum, canonical
 from worlds.store_trials import add, expected, read
 
 IDENTITY = {"name": "pixels", "side": 2}

@@ -15,7 +15,7 @@ import pytest
 
 from howfar.errors import StoreError
 from howfar.store import Store
-from howfar.store.compaction import sweep
+from howfar.store.shard_catalog import sweep
 from howfar.store.shards import Shard, digests_of
 from worlds.store_trials import add, content, expected, known, read
 

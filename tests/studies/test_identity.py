@@ -195,7 +195,7 @@ def test_a_second_run_reads_and_a_killed_one_goes_on(identity: Identity, people:
 
     file = people / "again.toml"
     file.write_text((people / "study.toml").read_text().replace("bootstrap = 200", "bootstrap = 100"))
-    measure, seen = study.stacked, list[int]()
+    measure, seen = study.from_references, list[int]()
 
     def killed(*given: Any) -> Any:
         seen.append(1)
@@ -203,7 +203,7 @@ def test_a_second_run_reads_and_a_killed_one_goes_on(identity: Identity, people:
             raise KeyboardInterrupt
         return measure(*given)
 
-    monkeypatch.setattr(study, "stacked", killed)
+    monkeypatch.setattr(study, "from_references", killed)
     with pytest.raises(KeyboardInterrupt):
         howfar.study(file, progress=False)
     again = howfar.study(file, progress=False)["identity"]

@@ -8,7 +8,7 @@ import pytest
 
 import howfar
 from howfar.demo import write_dataset
-from howfar.pipeline import dataset_pairs
+from howfar.pipeline import measured_pairs as module
 from howfar.store import Store
 from howfar.studies import compare_datasets
 
@@ -18,14 +18,14 @@ measured: list[int] = []
 @pytest.fixture(autouse=True)
 def counted(monkeypatch: pytest.MonkeyPatch) -> None:
     """Count the pairs that are measured, of small datasets too."""
-    measure = dataset_pairs.measure
+    measure = module.measure
 
     def count(*arguments: Any) -> Any:
         measured.append(1)
         return measure(*arguments)
 
     monkeypatch.setattr(compare_datasets, "LARGE", 1)
-    monkeypatch.setattr(dataset_pairs, "measure", count)
+    monkeypatch.setattr(module, "measure", count)
     measured.clear()
 
 
@@ -55,7 +55,7 @@ def test_other_settings_images_and_code_are_measured(sets: list[Path], monkeypat
     for options in ({"components": 2}, {"limit": 3}, {"store": Store(dtype="float16")}):
         assert compare(sets, **options)[1] == 2
     assert compare(sets[::-1])[1] == 2
-    monkeypatch.setattr(dataset_pairs, "code_stamp", lambda *_: "another")
+    monkeypatch.setattr(module, "code_stamp", lambda *_: "another")
     assert compare(sets)[1] == 2
 
 

@@ -91,7 +91,7 @@ def test_batch_norm_of_the_encoder_keeps_its_statistics(train: Train) -> None:
 def test_memory_and_workers_change_no_bit(train: Train, monkeypatch: pytest.MonkeyPatch) -> None:
     seen, found, counts = encoded(monkeypatch), [], []
     for name, limit, workers in (("all", 1 << 20, 0), ("none", 0, 0), ("workers", 1 << 20, 1)):
-        monkeypatch.setattr("howfar.training.speed_and_duration.LIMIT", limit)
+        monkeypatch.setattr("howfar.training.lightning_module.LIMIT", limit)
         seen.clear()
         found.append(train(name, epochs=6, options={"views": 2}, workers=workers).card.weights)
         counts.append(sum(seen))

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from unittest.mock import MagicMock, Mock
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from torch import Tensor, nn
 from howfar import registry
 from howfar.errors import HowfarError, InputError
 from howfar.segmenters import segmenter_family
-from howfar.training import losses_and_schedules, speed_and_duration
-from howfar.training.speed_and_duration import ENTRY, TrainingEstimate, depthwise_in_float32, threads_of
-from howfar.training.training_settings import settings_for
+from howfar.training import lightning_module, losses_and_schedules, train
+from howfar.training.lightning_module import Progress, depthwise_in_float32
+from howfar.training.train import threads_of
+from howfar.training.training_settings import THREADS, settings_for
 from worlds.hub import go_offline, put_into_cache
 
 
@@ -176,30 +178,28 @@ def test_gradients_are_those_of_float32() -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Make time pass by steps of the test's."""
+    """Make time pass by steps of the test's, without a bar."""
     now = [0.0]
-    monkeypatch.setattr(speed_and_duration.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(lightning_module, "bar", MagicMock())
+    monkeypatch.setattr(lightning_module.time, "monotonic", lambda: now[0])
     return now
 
 
 def told(clock: list[float], capsys: pytest.CaptureFixture[str], models: int, seconds: float, steps: int = 20) -> list[str]:
-    shown = TrainingEstimate(models)
-    shown.begin(600)
+    shown, trainer = Progress(models), Mock(estimated_stepping_batches=600, global_step=0)
+    shown.on_train_start(trainer, None)
     for _ in range(steps):
         clock[0] += seconds
-        shown.step()
+        shown.on_train_batch_end(trainer)
     return capsys.readouterr().err.splitlines()
 
 
 def test_it_is_said_once_after_some_seconds(clock: list[float], capsys: pytest.CaptureFixture[str]) -> None:
     count = torch.get_num_threads()
-    threads = f"{count} thread{'' if count == 1 else 's'}"
-    line = f"training takes at least 5 min 0 s: 600 steps of 0.50 s with {threads}"
+    line = f"training takes at least 5 min 0 s: 600 steps of 0.50 s with {count} thread{'' if count == 1 else 's'}"
     assert told(clock, capsys, 1, 0.5) == [line]
     assert told(clock, capsys, 4, 0.5) == [f"{line}; 4 models like this at least 20 min 0 s"]
-    assert told(clock, capsys, 0, 0.5) == []
-    assert told(clock, capsys, 1, 0.5, steps=4) == []
-    assert told(clock, capsys, 1, 3, steps=3) == []
+    assert told(clock, capsys, 0, 0.5) == told(clock, capsys, 1, 0.5, steps=4) == told(clock, capsys, 1, 3, steps=3) == []
     assert len(told(clock, capsys, 1, 3, steps=4)) == 1
 
 
@@ -208,7 +208,7 @@ def two(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Give torch the two threads of a machine of two cores, as by default."""
     before = torch.get_num_threads()
     monkeypatch.delenv("OMP_NUM_THREADS", raising=False)
-    monkeypatch.setattr(speed_and_duration, "available_cores", lambda: 2)
+    monkeypatch.setattr(train, "available_cores", lambda: 2)
     torch.set_num_threads(2)
     yield
     torch.set_num_threads(before)
@@ -225,7 +225,7 @@ def inside(state: Path) -> int:
 def test_a_state_brings_its_threads_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     state = tmp_path / "a.state"
     assert inside(state) == 2
-    torch.save({ENTRY: 1, "history": []}, state)
+    torch.save({THREADS: 1, "history": []}, state)
     assert inside(state) == 1
     torch.set_num_threads(3)
     assert inside(state) == 3

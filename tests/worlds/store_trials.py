@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.store import FeatureStore, Store
-from howfar.store.manifest import NAME
+from howfar.store.feature_store import NAME
 from howfar.store.shards import ARRAY, INDEX
 
 IDENTITY = {"name": "conformance", "layer": "last", "mean": [0.5, 0.5, 0.5]}

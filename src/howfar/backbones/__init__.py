@@ -1,8 +1,7 @@
 """Load backbones, the networks or functions that compute image features, by name, from torch modules or from functions."""
 
 from howfar.backbones.backbone_argument import BackboneArgument, as_backbone, as_loaded, function, is_stored
-from howfar.backbones.backbone_family import BackboneFamily, Card, Options, card_of, cards, load_backbone, takes
-from howfar.backbones.lazy_backbone import known_backbone
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options, card_of, cards, known_backbone, load_backbone, takes
 from howfar.backbones.torch_module import module
 
 __all__ = [

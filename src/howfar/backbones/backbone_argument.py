@@ -13,8 +13,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.backbones.backbone_family import Options, with_channels
-from howfar.backbones.lazy_backbone import known_backbone
+from howfar.backbones.backbone_family import Options, known_backbone, with_channels
 from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, for_channels
 from howfar.backbones.torch_module import module
 from howfar.data.image_encoding import as_array, named

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data import image_stacks
+from howfar.data.dataset_items import Item, ItemTable
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_decoding import (
     NAME_RANGE,
@@ -35,8 +36,7 @@ from howfar.data.image_decoding import (
     to_rgb,
     upright,
 )
-from howfar.data.image_formats import FormatWords
-from howfar.data.item_table import Item, ItemTable
+from howfar.data.image_formats import image_endings
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.file_location import is_in_memory
 from howfar.pixel_options import AUTO, DTYPE, PixelReading, by_reading, file_and_reading, range_learnt, reading_asked
@@ -52,7 +52,6 @@ NO_DATA: Final = "no data in more than half of this window"
 """Why a window is left out; such windows are counted, not listed."""
 CACHE: Final = 64 << 20
 """Bytes of decoded blocks that GDAL keeps, so that neighbouring windows do not decode a block twice."""
-_DEEP: Final = FormatWords("endings", "deep")
 _FEW_BITS: Final = 14
 """Most bits that a 16-bit file leaves others unused with: sensors have 10, 12 or 14."""
 _POINTS: Final = 1 << 14
@@ -310,7 +309,7 @@ def _unused_bits(dataset: str, paths: Sequence[Path | str]) -> str:
     tops = []
     for place in _spread(len(paths), LOOKED_AT):
         file, reading = file_and_reading(paths[place])
-        if is_in_memory(file) or PurePath(str(file)).suffix.lower() not in _DEEP or reading.range:
+        if is_in_memory(file) or PurePath(str(file)).suffix.lower() not in image_endings(deep=True) or reading.range:
             return ""
         try:
             values = file_values(file, reading)

@@ -18,10 +18,10 @@ import numpy as np
 from howfar.data.annotations import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
 from howfar.data.coco import read_coco_boxes, read_results
 from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
+from howfar.data.dataset_items import Item
 from howfar.data.image_classes import CategoryNames, named, read_names
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted, path_text, stem, walk
-from howfar.data.item_table import Item
 from howfar.data.json_and_tables import (
     CORNERS,
     ROLES,

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from howfar.data.dataset_items import Item, ItemTable, first_repeat
 from howfar.data.image_folder import counted, list_folder, list_remote, path_text, stem
 from howfar.data.image_table import list_table
-from howfar.data.item_table import Item, ItemTable, first_repeat
 from howfar.errors import InputError
 from howfar.io.file_location import as_location
 from howfar.results import Skipped
@@ -145,18 +145,17 @@ def match_names(dataset: Dataset, prediction_paths: Collection[str]) -> dict[str
     that name without all or some of the folders that the images share: ``images/1.jpg`` and ``images/2.jpg`` find ``1`` and
     ``2``.
     """
-    whole = {item.name: stem(item.name) for item in dataset.items}
-    short = {name: stem(below) for name, below in unshared(list(whole)).items()}
-    found = max(whole, short, key=lambda keys: _hits(keys, prediction_paths))
-    if _hits(found, prediction_paths):
-        return found
-    paths = {name: PurePosixPath(name) for name in whole}
-    shared = _shared([path.parent.parts for path in paths.values()])
-    between = (
-        {name: stem(PurePosixPath(*path.parts[count:]).as_posix()) for name, path in paths.items()}
-        for count in range(1, shared)
-    )
-    return max((found, *between), key=lambda keys: _hits(keys, prediction_paths))
+    names = [item.name for item in dataset.items]
+    shared = _shared(names)
+
+    def without(count: int) -> dict[str, str]:
+        return {name: stem(below) for name, below in zip(names, _below(names, count), strict=True)}
+
+    def hits(keys: Mapping[str, str]) -> int:
+        return sum(key in prediction_paths for key in keys.values())
+
+    found = max(without(0), without(shared), key=hits)
+    return found if hits(found) else max((found, *map(without, range(1, shared))), key=hits)
 
 
 def by_file_name(dataset: Dataset, entries: Collection[str]) -> dict[str, str]:
@@ -170,9 +169,18 @@ def by_file_name(dataset: Dataset, entries: Collection[str]) -> dict[str, str]:
 
 def unshared(names: Sequence[str]) -> dict[str, str]:
     """Strip from each name the leading folders that all names share."""
-    paths = [PurePosixPath(name) for name in names]
-    shared = _shared([path.parent.parts for path in paths])
-    return {name: PurePosixPath(*path.parts[shared:]).as_posix() for name, path in zip(names, paths, strict=True)}
+    return dict(zip(names, _below(names, _shared(names)), strict=True))
+
+
+def _shared(names: Sequence[str]) -> int:
+    """Count the leading folders that all names share."""
+    folders = (PurePosixPath(name).parent.parts for name in names)
+    return sum(1 for _ in takewhile(lambda parts: len(set(parts)) == 1, zip(*folders, strict=False)))
+
+
+def _below(names: Sequence[str], count: int) -> Iterator[str]:
+    """Yield the names without so many leading folders."""
+    return (PurePosixPath(*PurePosixPath(name).parts[count:]).as_posix() for name in names)
 
 
 def no_match(dataset: Dataset, what: str, source: str, paths: Iterable[str]) -> str:
@@ -205,15 +213,6 @@ def examples(names: Sequence[str], most: int = 3) -> str:
     """Join the first names of a list, each cut to 120 characters, followed by an ellipsis if there are more."""
     shown = (name if len(name) <= _LONGEST else f"{name[: _LONGEST - 1]}…" for name in names[:most])
     return ", ".join(shown) + (" …" if len(names) > most else "")
-
-
-def _hits(keys: Mapping[str, str], prediction_paths: Collection[str]) -> int:
-    return sum(key in prediction_paths for key in keys.values())
-
-
-def _shared(parents: Sequence[tuple[str, ...]]) -> int:
-    """Count the leading folders that all paths share."""
-    return sum(1 for _ in takewhile(lambda parts: len(set(parts)) == 1, zip(*parents, strict=False)))
 
 
 def entries_of(dataset: Dataset, what: str, file: Path, names: Sequence[str]) -> dict[str, str]:

@@ -18,10 +18,11 @@ from howfar.data.containers.container import IMAGE, type_of_files
 from howfar.data.containers.parquet import ParquetFile, look_ahead
 from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset, leads_out, unshared
+from howfar.data.dataset_items import Item, ItemTable
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
-from howfar.data.image_folder import EXTENSIONS, FOLDER, IMAGES, is_text, kind_of, natural_key, path_text, stem, suffix_of
+from howfar.data.image_folder import FOLDER, is_image_name, is_text, kind_of, natural_key, path_text, stem, suffix_of
+from howfar.data.image_formats import image_endings
 from howfar.data.image_table import list_table
-from howfar.data.item_table import Item, ItemTable
 from howfar.data.json_and_tables import read_json, readable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
@@ -115,7 +116,7 @@ def _shards_in(folder: Location) -> list[Location]:
     """List a folder's containers in natural order; empty if the folder also holds an image file or a folder."""
     names = []
     for name, is_folder in _entries(folder):
-        if is_folder or suffix_of(name) in IMAGES:
+        if is_folder or is_image_name(name):
             return []
         names.append(name)
     for kind in KINDS_OF_CONTAINERS:
@@ -387,7 +388,7 @@ def _read_file(location: Location, name: str | None) -> Dataset | Features:
         return read_shards([location], name or location.stem, location, table)
     if suffix in KINDS_OF_CONTAINERS:
         return read_shards([location], name or location.stem, location)
-    if image_stacks.is_stack(location) or (reading_asked().window and suffix in EXTENSIONS):
+    if image_stacks.is_stack(location) or (reading_asked().window and suffix in image_endings()):
         return Dataset(name or stem(location.name), (Item(location.name, location),), (), location)
     if _COMPRESSED.search(location.name.lower()):
         raise compressed(location, suffix)

@@ -10,9 +10,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from datetime import timedelta
-from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
@@ -25,9 +23,9 @@ from howfar.cores import numeric_threads
 from howfar.data import arrow_subprocess
 from howfar.data.containers.parquet import ParquetFile
 from howfar.data.dataset import Dataset
+from howfar.data.dataset_items import ItemTable
 from howfar.data.image_bytes import content_hash
 from howfar.data.image_folder import path_text
-from howfar.data.item_table import ItemTable
 from howfar.data.json_and_tables import cell_text, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.array_archive import map_array, read_array
@@ -153,7 +151,6 @@ def _at_hand(location: Location) -> Iterator[Path]:
         yield folder
 
 
-_BLOCK_BYTES = 1 << 26
 _TASK_BYTES = 1 << 20
 _UNLOCKED = 2048
 """Bytes from which on hashing lets other threads run."""
@@ -205,14 +202,8 @@ def from_parquet(table: ParquetFile, name: str | None = None) -> Features:
         row = int(unequal[0])
         line = f"{source}: embeddings must have one length, got {lengths[0]} ({images[0]}) and {lengths[row]} ({images[row]})"
         raise InputError(line)
-    found = from_array(values.reshape(len(lengths), int(lengths[0])), name, source, images, skipped)
-    return in_groups(found, unique_names(cells), read.column("group").to_pylist()) if "group" in columns else found
-
-
-def in_groups(features: Features, images: Sequence[str], groups: Sequence[Any]) -> Features:
-    """Add the groups of a table's rows, named by `images`, to the features of those that are used."""
-    of = dict(zip(images, map(cell_text, groups), strict=True))
-    return replace(features, groups=tuple(of[image] or None for image in features.images))
+    groups = read.column("group").filter(vectors.is_valid()).to_pylist() if "group" in columns else ()
+    return from_array(values.reshape(len(lengths), int(lengths[0])), name, source, images, skipped, groups)
 
 
 def from_lance(location: Location, name: str | None = None) -> Features:
@@ -254,11 +245,12 @@ def from_array(
     source: str | None = None,
     images: Sequence[str] | None = None,
     skipped: tuple[Skipped, ...] = (),
+    groups: Sequence[Any] = (),
 ) -> Features:
     """Make the features of a dataset from an (n, q) array; `load_embeddings` says which rows are left out.
 
     Native float32 and float64 are neither copied nor changed. `source` is what skipped rows are reported under; `images` are n
-    unique names, by default ``row-0``, ``row-1`` …; `skipped` is what was left out before.
+    unique names, by default ``row-0``, ``row-1`` …; `skipped` is what was left out before. `groups` are n cells, or none.
     """
     check_file(_ROW_BYTES * len(array) if array.ndim else 0, source or name, array.nbytes)
     if array.dtype.kind not in "fiub":
@@ -274,8 +266,8 @@ def from_array(
         exact = np.can_cast(array.dtype, np.float32)
         with np.errstate(over="ignore"):  # a longer float's number may become infinite, and its row is left out
             values = array.astype(np.float32 if exact else np.float64)
-    mapped, source = mapping_of(values), source or name
-    names = _row_names(len(values)) if images is None else tuple(images)
+    source = source or name
+    names = tuple(unique_names([None] * len(values)) if images is None else images)
     good, contents = _read_rows(values, source)
     bad = sorted(set(range(len(values))) - set(good))
     beyond, endless = f"a value beyond ±{LARGEST:g} in the embedding", "NaN or infinity in the embedding"
@@ -287,59 +279,38 @@ def from_array(
     chosen = np.array(good) if bad else None
     return Features(
         name=name,
-        rows=ArrayRows(values) if mapped is None and chosen is None else MappedRows(values, chosen),
+        rows=ArrayRows(values) if mapping_of(values) is None and chosen is None else MappedRows(values, chosen),
         images=tuple(names[row] for row in good) if bad else names,
         paths=("",) * len(good),
         contents=tuple(contents),
         layers=(length,),
         identity={"kind": "embeddings", "length": length},
         skipped=skipped,
+        groups=tuple(cell_text(groups[row]) or None for row in good) if groups else (),
     )
 
 
 def _read_rows(values: FloatArray, source: str) -> tuple[list[int], list[str]]:
-    """Find the usable rows and their content hashes, block by block."""
-    good: list[int] = []
-    contents: list[str] = []
-    mapped, small = mapping_of(values), values.dtype == np.float64
-    step = max(1, _BLOCK_BYTES // (values.itemsize * values.shape[1]))
-    for start in range(0, len(values), step):
-        block = np.asarray(values[start : start + step])
-        usable, hashes = _usable(block)
-        small = small and not (np.abs(block[usable]) >= LEAST).any()
-        good.extend((start + usable).tolist())
-        contents.extend(hashes)
-        _let_go(mapped)
-    if good and small and (largest := float(np.abs(values[good]).max())):
-        rule = f"must hold a number of at least {LEAST:g}, so that squares do not vanish"
-        raise InputError.of(source, rule, f"at most {largest:g}", "rescale")
-    return good, contents
-
-
-def _usable(block: FloatArray) -> tuple[NDArray[np.intp], list[str]]:
-    """Find the rows whose numbers can be squared, with their content hashes; long rows are hashed in threads."""
-    length = block.itemsize * block.shape[1]
+    """Find the rows whose numbers can be squared, and their content hashes; long rows are hashed in threads."""
+    length, mapped = values.itemsize * values.shape[1], mapping_of(values)
     size = max(1, _TASK_BYTES // length)
-    starts, threads = range(0, len(block), size), numeric_threads() if length >= _UNLOCKED else 1
 
-    def part(start: int) -> tuple[NDArray[np.intp], list[str]]:
-        some = np.ascontiguousarray(block[start : start + size])
+    def read(start: int) -> tuple[list[int], list[str], bool]:
+        some = np.ascontiguousarray(values[start : start + size])
         within = np.isfinite(some) if some.dtype == np.float32 else np.abs(some) <= LARGEST
         usable, view = np.flatnonzero(within.all(axis=1)), memoryview(some.data).cast("B")
-        return start + usable, [content_hash(view[at : at + length]) for at in (usable * length).tolist()]
+        contents = [content_hash(view[at : at + length]) for at in (usable * length).tolist()]
+        vanishes = some.dtype == np.float64 and not (np.abs(some[usable]) >= LEAST).any()
+        _let_go(mapped)
+        return (start + usable).tolist(), contents, vanishes
 
-    if threads == 1 or len(starts) == 1:
-        parts = list(map(part, starts))
-    else:
-        with ThreadPoolExecutor(threads, thread_name_prefix="howfar-contents") as pool:
-            parts = list(pool.map(part, starts))
-    return np.concatenate([rows for rows, _ in parts]), [content for _, contents in parts for content in contents]
-
-
-@lru_cache(maxsize=8)
-def _row_names(count: int) -> tuple[str, ...]:
-    """Name rows by their numbers; the cached names are shared by all sets of one size."""
-    return tuple(f"row-{row}" for row in range(count))
+    with ThreadPoolExecutor(numeric_threads() if length >= _UNLOCKED else 1, thread_name_prefix="howfar-contents") as pool:
+        parts = list(pool.map(read, range(0, len(values), size)))
+    good = [row for rows, _, _ in parts for row in rows]
+    if good and all(vanishes for _, _, vanishes in parts) and (largest := float(np.abs(values[good]).max())):
+        rule = f"must hold a number of at least {LEAST:g}, so that squares do not vanish"
+        raise InputError.of(source, rule, f"at most {largest:g}", "rescale")
+    return good, [content for _, contents, _ in parts for content in contents]
 
 
 def unique_names(cells: Sequence[Any]) -> list[str]:
@@ -369,60 +340,48 @@ _OLD: Final = timedelta(days=1)
 """For so long a replaced Lance dataset can still be read by who has it open."""
 
 
-@dataclass(frozen=True)
 class FeatureTable:
     """Hold datasets, and the features of their readable images, as blocks of one table: image, path, dataset, …, embedding."""
 
-    datasets: Sequence[Dataset]
-    features: Sequence[Features]
-
-    def __post_init__(self) -> None:
-        check_further_columns(self.datasets)
-
-    def schema(self) -> Any:
-        """Return the Arrow schema: text columns, and embeddings as lists of float32 of fixed length."""
+    def __init__(self, datasets: Sequence[Dataset], features: Sequence[Features]) -> None:
         import pyarrow as pa
 
-        texts = [(name, pa.string()) for name in self._texts()]
-        notes = {MARK: json.dumps(dict(self.features[0].identity), sort_keys=True, ensure_ascii=True).encode()}
-        return pa.schema([*texts, ("embedding", pa.list_(pa.float32(), self._length()))], metadata=notes)
+        self._datasets, self._features, self._length = datasets, features, features[0].rows.shape[1]
+        tables = [ItemTable.of(dataset.items) for dataset in datasets]
+        given = {"mask": any(table.masks for table in tables), "label": any(table.labelled for table in tables)}
+        self._further = _further(datasets)
+        self.texts = [*(name for name in OWN[:-1] if given.get(name, True)), *self._further]
+        notes = {MARK: json.dumps(dict(features[0].identity), sort_keys=True, ensure_ascii=True).encode()}
+        vectors = ("embedding", pa.list_(pa.float32(), self._length))
+        self.schema = pa.schema([*((name, pa.string()) for name in self.texts), vectors], metadata=notes)
 
     def blocks(self) -> Iterator[Any]:
         """Yield the rows as Arrow batches, with few images' features in memory at a time."""
         import pyarrow as pa
 
-        each = 4 * self._length() + _TEXT_BYTES
+        each = 4 * self._length + _TEXT_BYTES
         step = at_a_time(max(1, _WRITTEN_BYTES // each), 3 * each, 0, "the features of an image, written to a table")
-        schema = self.schema()
-        for dataset, features in zip(self.datasets, self.features, strict=True):
+        for dataset, features in zip(self._datasets, self._features, strict=True):
             listed = iter(dataset.items)
             # The images that were skipped have no features.
             items = (next(item for item in listed if item.name == name) for name in features.images)
             for start in range(0, len(features), step):
                 stop = min(start + step, len(features))
                 rows = np.ascontiguousarray(features.rows.rows(start, stop), dtype=np.float32)
-                some = [next(items) for _ in range(start, stop)]
-                texts: dict[str, Sequence[str | None]] = {
-                    "image": [path_text(item.name) for item in some],
-                    "path": [path_text(path) for path in features.paths[start:stop]],
-                    "dataset": [path_text(dataset.name)] * len(some),
-                    "content": list(features.contents[start:stop]),
-                    "mask": [_shown(item.mask) for item in some],
-                    "label": [_shown(item.label) for item in some],
-                }
-                notes = [dict(item.further) for item in some]
-                texts |= {column: [_shown(note.get(column)) for note in notes] for column in _further(self.datasets)}
-                columns = [pa.array(texts[column], pa.string()) for column in self._texts()]
-                vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), self._length())
-                yield pa.record_batch([*columns, vectors], schema=schema)
-
-    def _length(self) -> int:
-        return self.features[0].rows.shape[1]
-
-    def _texts(self) -> list[str]:
-        tables = [ItemTable.of(dataset.items) for dataset in self.datasets]
-        given = {"mask": any(table.masks for table in tables), "label": any(table.labelled for table in tables)}
-        return [*(name for name in OWN[:-1] if given.get(name, True)), *_further(self.datasets)]
+                texts: dict[str, list[Any]] = {name: [] for name in self.texts}
+                for row in range(start, stop):
+                    item, content = next(items), features.contents[row]
+                    own = (item.name, features.paths[row], dataset.name, content, item.mask, item.label)
+                    cells: dict[str, Any] = {
+                        **dict.fromkeys(self._further),
+                        **dict(item.further),
+                        **dict(zip(OWN, own, strict=False)),
+                    }
+                    for name, column in texts.items():
+                        column.append(None if cells[name] is None else path_text(cells[name]))
+                columns = [pa.array(texts[name], pa.string()) for name in self.texts]
+                vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), self._length)
+                yield pa.record_batch([*columns, vectors], schema=self.schema)
 
 
 def _further(datasets: Sequence[Dataset]) -> list[str]:
@@ -437,10 +396,6 @@ def check_further_columns(datasets: Sequence[Dataset]) -> None:
     if taken is not None:
         rule = "must have names of their own for further columns of a table"
         raise InputError.of("datasets", rule, taken, f"rename the column {path_text(taken)}: an export has one of that name")
-
-
-def _shown(value: Path | str | None) -> str | None:
-    return None if value is None else path_text(value)
 
 
 def check_target(out: Path, kind: str) -> None:
@@ -472,11 +427,10 @@ def write_features(table: FeatureTable, out: Path, kind: str) -> None:
     if kind == "parquet":
         import pyarrow.parquet as pq
 
-        schema = table.schema()
         # Numbers of features hardly repeat: a dictionary of them, or their least and greatest, would be of no use.
-        texts = [name for name in schema.names if name != "embedding"]
+        texts = table.texts
         options = {"use_dictionary": texts, "write_statistics": texts, "compression": dict.fromkeys(texts, "zstd")}
-        with appearing(out) as file, pq.ParquetWriter(file, schema, **options) as writer:
+        with appearing(out) as file, pq.ParquetWriter(file, table.schema, **options) as writer:
             for block in table.blocks():
                 writer.write_batch(block)
     elif is_lance(out):
@@ -508,7 +462,7 @@ def _to_lance(table: FeatureTable, target: Path, mode: str, out: Path) -> Any:
             raise
 
     try:
-        reader = pa.RecordBatchReader.from_batches(table.schema(), blocks())
+        reader = pa.RecordBatchReader.from_batches(table.schema, blocks())
         return lance.write_dataset(reader, str(target), mode=mode)
     except BaseException as error:
         if failed:

@@ -8,11 +8,12 @@ import io
 import logging
 import re
 import warnings
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Condition, Lock, local
+from threading import Condition, Lock, get_ident
 from typing import IO, Any, Final, TypeAlias, cast
 
 import numpy as np
@@ -98,52 +99,37 @@ def decoding_bytes(image: Image.Image) -> int:
     return image.width * image.height * (own + _RGB + (_WIDE if is_wide(image) else 0))
 
 
-class _Shared(Condition):
-    """Count the bytes that all threads are decoding into, and tell waiting threads when there are fewer."""
-
-    bytes = 0
-
-
-_shared = _Shared()
-
-
-class _Own(local):
-    """Hold the bytes that one thread has reserved, and the nesting depth of blocks that keep them."""
-
-    taken = 0
-    depth = 0
-
-
-_own = _Own()
+_reserving = Condition()
+_reserved: Counter[int] = Counter()  # bytes that each thread is decoding into
+_depths: Counter[int] = Counter()  # blocks of each thread that keep them
 
 
 @contextmanager
 def pictures_in_use() -> Iterator[None]:
     """Keep the memory of pictures decoded in the block reserved until the block ends, as for resizing."""
-    _own.depth += 1
+    thread = get_ident()
+    _depths[thread] += 1
     try:
         yield
     finally:
-        _own.depth -= 1
-        if not _own.depth:
-            with _shared:
-                _shared.bytes -= _own.taken
-                _own.taken = 0
-                _shared.notify_all()
+        _depths[thread] -= 1
+        if not _depths[thread]:
+            with _reserving:
+                del _depths[thread], _reserved[thread]
+                _reserving.notify_all()
 
 
 @contextmanager
 def decoding(needed: int, what: str) -> Iterator[None]:
     """Reserve memory for decoding in the block; wait for other threads' pictures, unless this thread holds one."""
-    limit = file_limit()
+    limit, thread = file_limit(), get_ident()
     if needed > limit:
         megabytes = f"{-(-needed // 10**6):,} MB to decode, above the {limit // 10**6:,} MB of memory that are allowed"
         raise ImageError(f"{what} take {megabytes}: give more (--memory), or make the picture smaller")
-    with _shared:
-        if not _own.taken:
-            _shared.wait_for(lambda: _shared.bytes + needed <= limit or not _shared.bytes)
-        _shared.bytes += needed
-        _own.taken += needed
+    with _reserving:
+        if not _reserved[thread]:
+            _reserving.wait_for(lambda: _reserved.total() + needed <= limit or not _reserved.total())
+        _reserved[thread] += needed
     with pictures_in_use():
         yield
 

@@ -13,15 +13,12 @@ from typing import Final
 
 import numpy as np
 
-from howfar.data.image_formats import FormatWords
-from howfar.data.item_table import DatasetFields, Item, ItemTable, TextColumn, sorted_texts
+from howfar.data.dataset_items import DatasetFields, Item, ItemTable, TextColumn, sorted_texts
+from howfar.data.image_formats import image_endings
 from howfar.errors import InputError, MissingPathError
 from howfar.io.file_location import Location, Url, file_system
 from howfar.pixel_options import CLIPS
 from howfar.results import Skipped
-
-EXTENSIONS: Final = FormatWords("endings")
-"""Endings of image files, in lower case."""
 
 DICOM: Final = (".dcm", ".dicom")
 STACKS: Final = (*DICOM, *CLIPS, ".nii", ".nii.gz")
@@ -33,8 +30,6 @@ _PREAMBLE: Final = 128
 UNREAD = frozenset({".heic", ".heif", ".jxl", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".psd", ".exr"})
 """Endings of image files that no format of howfar reads, in lower case: such a file is listed as skipped."""
 
-IMAGES: Final = FormatWords("endings", further=STACKS)
-"""Endings of files that hold images, one or many, in lower case."""
 FOLDER: Final = "folder"
 _PACKED: Final = ".nii.gz"
 _MASK: Final = re.compile(r"(.+)[-_]mask", re.IGNORECASE)
@@ -64,22 +59,21 @@ def path_text(path: Path | str) -> str:
 
 def unread(ending: str) -> str:
     """Return why an image with this ending is skipped; "" for a format that howfar reads, and for a file of another kind."""
-    skipped = ending in UNREAD and ending not in EXTENSIONS
+    skipped = ending in UNREAD and ending not in image_endings()
     return f"the format {ending} is not read: convert it to PNG or JPEG" if skipped else ""
 
 
-def walk(root: Path, endings: Collection[str] = EXTENSIONS) -> list[Path]:
+def walk(root: Path, endings: Collection[str] | None = None) -> list[Path]:
     """Find every image file below `root`, in no order, as `walk_names` does."""
-    return [root / name for name, reason in walk_names(root, endings=endings) if not reason]
+    return [root / name for name, reason in walk_names(root, endings or image_endings()) if not reason]
 
 
-def walk_names(root: Path, leave_out: Path | None = None, endings: Collection[str] = EXTENSIONS) -> Iterator[tuple[str, str]]:
+def walk_names(root: Path, endings: Collection[str], leave_out: Path | None = None) -> Iterator[tuple[str, str]]:
     """Yield every image file below `root` by its relative path, in no order, and unusable files with a reason.
 
     The reason is "" for an image file. Each real folder is entered once; hidden files and folders below `root` are left out,
     linked ones followed, and `leave_out` is not entered. `endings` says which files are wanted, by their endings in lower case.
     """
-    endings = frozenset(endings)
     entered: set[tuple[int, int]] = set()
     real, linked = [""], deque[str]()
     while real or linked:
@@ -166,7 +160,7 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
     found, labelled = _found(images, masks), _found(masks) if masks.is_dir() else (TextColumn(), [])
     faults = [*found[1], *((path, f"mask: {reason}") for path, reason in labelled[1])]
     if images != folder:
-        files = [path for path in folder.iterdir() if path.suffix.lower() in EXTENSIONS and not path.name.startswith(".")]
+        files = [path for path in folder.iterdir() if path.suffix.lower() in image_endings() and not path.name.startswith(".")]
         faults += [(path, "beside the folder images, which alone is read") for path in files if kind_of(path) == "file"]
     return dataset_fields(folder, name, images, found[0], labelled[0], [(path_text(path), reason) for path, reason in faults])
 
@@ -174,7 +168,7 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
 def _found(folder: Path, leave_out: Path | None = None) -> tuple[TextColumn, list[tuple[Path, str]]]:
     """List the relative paths of the image files below a folder, and the unusable files with reasons."""
     names, faults = TextColumn(), []
-    for name, reason in walk_names(folder, leave_out, IMAGES):
+    for name, reason in walk_names(folder, frozenset((*image_endings(), *STACKS)), leave_out):
         if reason:
             faults.append((folder / name, reason))
         else:
@@ -294,7 +288,12 @@ def _within(folder: str, paths: list[str]) -> list[str]:
 
 
 def _images(paths: list[str]) -> list[str]:
-    return [path for path in paths if suffix_of(path) in IMAGES]
+    return [path for path in paths if is_image_name(path)]
+
+
+def is_image_name(path: str) -> bool:
+    """Return whether a file holds images, one or many, by its ending."""
+    return (ending := suffix_of(path)) in image_endings() or ending in STACKS
 
 
 def suffix_of(path: str) -> str:

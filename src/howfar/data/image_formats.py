@@ -1,11 +1,11 @@
 """Describe each image format that howfar or a plug-in reads: file extensions, Pillow plugin, and memory for decoding."""
 
-from collections.abc import Callable, Iterable, Iterator, Set
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import import_module
-from typing import Any, Literal
+from typing import Any
 
 from PIL import Image
 
@@ -73,25 +73,12 @@ def openers() -> tuple[tuple[ImageFormat, Callable[..., Any], Callable[[bytes], 
     return tuple((each, factory, accept) for each, factory, accept in known if accept is not None)
 
 
-class FormatWords(Set[str]):
-    """Hold the endings or names of all formats, or of formats with one property, looked up on first use."""
-
-    def __init__(
-        self, kind: Literal["endings", "names"], having: Literal["", "lossy", "deep"] = "", further: Iterable[str] = ()
-    ) -> None:
-        self._choice = kind, having
-        self._further = frozenset(further)
-
-    def __contains__(self, word: object) -> bool:
-        return word in _words(*self._choice) or word in self._further
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(_words(*self._choice) | self._further)
-
-    def __len__(self) -> int:
-        return len(_words(*self._choice) | self._further)
-
-
 @cache
-def _words(kind: str, having: str) -> frozenset[str]:
-    return frozenset(word for each in image_formats() if not having or getattr(each, having) for word in getattr(each, kind))
+def image_endings(deep: bool = False) -> frozenset[str]:
+    """Return the endings of image files in lower case, of all formats or of those whose pixels may be of 16 bits."""
+    return frozenset(ending for each in image_formats() if each.deep or not deep for ending in each.endings)
+
+
+def is_lossy(name: str | None) -> bool:
+    """Return whether the format with this Pillow name alters values."""
+    return (kind := format_named(name)) is not None and kind.lossy

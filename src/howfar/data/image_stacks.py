@@ -10,9 +10,10 @@ from typing import Any, Final, Protocol
 from numpy.typing import NDArray
 
 from howfar import registry
+from howfar.data.dataset_items import Item, ItemTable
 from howfar.data.image_decoding import damage_named
-from howfar.data.image_folder import EXTENSIONS, LOCAL_ONLY, STACKS, is_unnamed_dicom, path_text, stem, suffix_of
-from howfar.data.item_table import Item, ItemTable
+from howfar.data.image_folder import LOCAL_ONLY, STACKS, is_unnamed_dicom, path_text, stem, suffix_of
+from howfar.data.image_formats import image_endings
 from howfar.errors import ImageError
 from howfar.pixel_options import CLIPS, PixelReading, by_reading, file_and_reading, reading_asked
 from howfar.results import Skipped
@@ -88,7 +89,7 @@ def cut(dataset: str, items: Sequence[Item], skipped: list[Skipped]) -> Iterator
     """Yield the images of files of many images, grouped by patient or else by file; append unreadable ones to `skipped`."""
     reading = reading_asked()
     owners: dict[Hashable, str] = {}
-    files = (name for name in ItemTable.of(items).names if reading.window or suffix_of(name) not in EXTENSIONS)
+    files = (name for name in ItemTable.of(items).names if reading.window or suffix_of(name) not in image_endings())
     alike = Counter(map(stem, files))
     for item in items:
         if not (reading.window or is_stack(item.path)) or file_and_reading(item.path)[1]:

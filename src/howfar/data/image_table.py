@@ -10,8 +10,8 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any, Final, TypeAlias
 
 from howfar.data.containers.parquet import ParquetFile
+from howfar.data.dataset_items import DatasetFields, Item, ItemTable, TextColumn, first_repeat
 from howfar.data.image_bytes import exists
-from howfar.data.item_table import DatasetFields, Item, ItemTable, TextColumn, first_repeat
 from howfar.data.json_and_tables import TABLES, cell_text, readable, refuse_separator
 from howfar.errors import InputError, one_line
 from howfar.io.file_location import Location, absolute, as_location, is_url, open_binary

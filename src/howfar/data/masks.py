@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data.image_bytes import content_hash, read_bytes
 from howfar.data.image_decoding import damage_named, is_wide, load, pictures_in_use, to_rgb, wide_values
-from howfar.data.image_formats import FormatWords
+from howfar.data.image_formats import is_lossy
 from howfar.errors import ImageError
 from howfar.pixel_options import Colour, file_and_colour
 
 BLACK = (0, 0, 0)
 ABOVE = 127
-LOSSY: Final = FormatWords("names", "lossy")
-"""Pillow's names of the formats that may alter values."""
 
 
 _PIXELS = 1024
@@ -84,7 +82,7 @@ def _decoded(data: bytes, colour: Colour | None) -> tuple[NDArray[np.bool_], boo
                 channels = wide_values(image).astype(np.uint8)[..., None]
             else:
                 channels = np.asarray(to_rgb(image, paper=BLACK))
-    lossy = image.format in LOSSY
+    lossy = is_lossy(image.format)
     if colour is not None:
         apart = np.abs(channels.astype(np.int16) - np.array(colour, np.int16)).max(axis=2)
         return apart <= (_NEAR if lossy else 0), False

@@ -12,9 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.data.dataset_items import Item
 from howfar.data.image_decoding import NAME_RANGE, check_size, decoding
 from howfar.data.image_stacks import WHOLE, part, place
-from howfar.data.item_table import Item
 from howfar.errors import ImageError, one_line
 from howfar.memory import file_limit
 from howfar.pixel_options import PixelReading

@@ -213,7 +213,9 @@ def _sizes(dataset: Dataset, wanted: CatalogueEntry) -> Iterator[Finding]:
 
 
 def _categories(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:
-    folders = Counter(category_of(name) for name in names)
+    # Categories are spelt as in the paper's table 7.
+    paths = ([part for part in PurePosixPath(name).parts[:-1] if len(part) > 1 and part != "images"] for name in names)
+    folders = Counter("_".join(parts).lower().replace(" ", "_").replace("-", "_") for parts in paths)
     loose = folders.pop("", 0)
     spellings = {category: {category, *(f"{category}_{kind}" for kind in _KINDS)} for category in wanted.categories}
     kinds = {category: [name for name in folders if name in known] for category, known in spellings.items()}
@@ -226,11 +228,8 @@ def _categories(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:
     if counts and wanted.per_category:
         fewest, most = wanted.per_category
         off = [f"{category} {count}" for category, count in counts.items() if not fewest <= count <= most]
-        if off:
-            text = f"{len(off)} of {len(counts)} categories have not {fewest} to {most} images: {_some(off)}"
-        else:
-            text = f"{fewest} to {most} images in each category, as in the paper"
-        yield Finding(not off, text)
+        text = f"{len(off)} of {len(counts)} categories have not {fewest} to {most} images: {_some(off)}"
+        yield Finding(not off, text if off else f"{fewest} to {most} images in each category, as in the paper")
     if wanted.n_categories is not None:
         yield _number(f"{len(folders)} categories in all", len(folders), wanted.n_categories)
     elif len(counts) < len(kinds) and (others := sorted(set(folders) - {name for of in kinds.values() for name in of})):
@@ -248,12 +247,6 @@ def _some(texts: list[str]) -> str:
     """Join the first few texts of a list, and count the rest."""
     more = f" and {len(texts) - _NAMED} more" if len(texts) > _NAMED else ""
     return ", ".join(texts[:_NAMED]) + more
-
-
-def category_of(name: str) -> str:
-    """Return the category in an image's folders, spelt as in the paper's table 7; "" for an image in no folder."""
-    parts = [part for part in PurePosixPath(name).parts[:-1] if len(part) > 1 and part != "images"]
-    return "_".join(parts).lower().replace(" ", "_").replace("-", "_")
 
 
 def _variations(names: list[str], wanted: CatalogueEntry) -> Iterator[Finding]:

@@ -15,11 +15,11 @@ from PIL import Image, PngImagePlugin
 
 from howfar.arrays import Float64Array, FloatArray
 from howfar.data.dataset import Dataset, leads_out, match_names, no_match, unshared
+from howfar.data.dataset_items import Item
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_decoding import damage_named, is_wide, load, pictures_in_use, quiet_pillow, to_rgb, wide_values
-from howfar.data.image_folder import EXTENSIONS, natural_key, path_text, stem, walk_names
-from howfar.data.item_table import Item
-from howfar.data.masks import LOSSY
+from howfar.data.image_folder import natural_key, path_text, stem, walk_names
+from howfar.data.image_formats import image_endings, is_lossy
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.array_archive import read_array, read_packed_array
 from howfar.io.atomic import replace
@@ -29,6 +29,11 @@ from howfar.metrics.multiclass import as_probabilities
 
 ARRAYS = (".npy", ".npz")
 """Endings of files that hold one array."""
+
+
+def map_endings() -> frozenset[str]:
+    """Return the endings of files that may be maps, in lower case."""
+    return image_endings().union(ARRAYS)
 
 
 class Prediction(NamedTuple):
@@ -72,7 +77,7 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
     """Find each image's map: the file below `folder` with the same path but for the ending (`match_names`), a PNG first."""
     root = folder_of_maps("predictions", folder)
     # By path without extension, PNG first.
-    walked = list(walk_names(root, endings={*EXTENSIONS, *ARRAYS}))
+    walked = list(walk_names(root, map_endings()))
     maps: dict[str, list[Path]] = {}
     listed = [root / name for name, reason in walked if not reason]
     ordered = sorted(listed, key=lambda file: (file.suffix.lower() != ".png", file.name))
@@ -114,7 +119,7 @@ def read_prediction(path: str | Path) -> Prediction:
         with pictures_in_use():
             image = load(data).image
             with damage_named():
-                values, lossy = _picture(image), image.format in LOSSY
+                values, lossy = _picture(image), is_lossy(image.format)
     faint = values.dtype.kind == "u" and 0 < int(values.max()) <= (1 if values.dtype == np.uint8 else 255)
     return Prediction(values / 65535.0 if values.dtype == np.uint16 else values, lossy, faint)
 
@@ -198,7 +203,7 @@ def decode_class_mask(data: bytes) -> NDArray[np.int64]:
     """Decode the bytes of a class mask."""
     with pictures_in_use():
         image = load(data).image
-        if image.format in LOSSY:
+        if is_lossy(image.format):
             raise ImageError(f"{image.format} alters the numbers of classes: save PNG")
         with damage_named():
             if image.mode in ("P", "L", "1"):

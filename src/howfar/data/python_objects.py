@@ -22,12 +22,13 @@ from PIL import Image
 
 from howfar.data.containers.container import GROUP, LABEL, MASK
 from howfar.data.dataset import Dataset, unshared
-from howfar.data.embeddings import from_array, in_groups, unique_names
+from howfar.data.dataset_items import BufferedText, Item
+from howfar.data.embeddings import from_array, unique_names
 from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
 from howfar.data.image_encoding import CHANNELS, as_array, file_bytes, named, shape_of
-from howfar.data.image_folder import DICOM, EXTENSIONS, home_of, path_text
+from howfar.data.image_folder import DICOM, home_of, path_text
+from howfar.data.image_formats import image_endings
 from howfar.data.image_table import WANTED, list_rows, why_no_file
-from howfar.data.item_table import BufferedText, Item
 from howfar.data.json_and_tables import cell_text
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.file_location import Location, Url, absolute, as_location, is_url
@@ -50,9 +51,9 @@ def is_image_path(argument: object) -> bool:
     if not isinstance(argument, (str, Path)):
         return False
     if is_url(argument):
-        return Url(str(argument)).suffix.lower() in EXTENSIONS
+        return Url(str(argument)).suffix.lower() in image_endings()
     return (
-        (Path(argument).suffix.lower() in EXTENSIONS or str(argument).lower().endswith(DICOM))
+        (Path(argument).suffix.lower() in image_endings() or str(argument).lower().endswith(DICOM))
         and not absolute(argument).is_dir()
         and (isinstance(argument, Path) or "=" not in argument or absolute(argument).exists())
     )
@@ -96,7 +97,10 @@ def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Da
     if repeated:
         raise InputError.of("dataset", "must name each image once", repeated[0], "drop the repeats")
     short = unshared(texts)
-    name = name or _folder_name(locations) or unnamed
+    folders = {home_of(location.parent) for location in locations}
+    if len(folders) > 1 and not any(isinstance(folder, Url) for folder in folders):
+        folders = {home_of(Path(os.path.commonpath([str(folder) for folder in folders])))}
+    name = name or (folders.pop().name if len(folders) == 1 else "") or unnamed
     faults = {text: why_no_file(location) for text, location in zip(texts, locations, strict=True)}
     items = tuple(Item(short[text], location) for text, location in zip(texts, locations, strict=True) if not faults[text])
     skipped = tuple(Skipped(name, path_text(text), reason) for text, reason in faults.items() if reason)
@@ -173,16 +177,6 @@ def _check_picture(value: object, what: str) -> None:
         raise InputError(f"{what} is no picture: {error}") from error
 
 
-def _folder_name(locations: Sequence[Location]) -> str:
-    """Return the name of the folder that holds all files; "" for URLs in several folders."""
-    folders = {home_of(location.parent) for location in locations}
-    if len(folders) == 1:
-        return folders.pop().name
-    if any(isinstance(folder, Url) for folder in folders):
-        return ""
-    return home_of(Path(os.path.commonpath([str(folder) for folder in folders]))).name
-
-
 def _is_of(argument: object, *kinds: str) -> bool:
     """Return whether an argument is an instance of another package's class, as "pandas.DataFrame", without importing it."""
     classes = (getattr(sys.modules.get(module), name, None) for module, name in (kind.split(".") for kind in kinds))
@@ -202,10 +196,12 @@ def read_frame(frame: Any, name: str) -> Dataset | Features:
         except (ValueError, TypeError) as error:
             raise InputError("the data frame: column embedding must hold lists of numbers of one length") from error
         names = map(cell_text, columns["image"].to_list()) if "image" in columns else [None] * len(cells)
-        found = from_array(rows, name, images=(rows_called := unique_names([text or None for text in names])))
-        return in_groups(found, rows_called, columns[GROUP].to_list()) if GROUP in columns else found
+        groups = columns[GROUP].to_list() if GROUP in columns else ()
+        return from_array(rows, name, images=unique_names([text or None for text in names]), groups=groups)
     if "image" not in columns:
-        if len(frame) and columns and all(_is_number(column) for column in columns.values()):
+        types = [column.dtype for column in columns.values()]
+        are_numbers = all(kind.kind in "fiub" if hasattr(kind, "kind") else kind.is_numeric() for kind in types)
+        if len(frame) and types and are_numbers:
             return from_array(frame.to_numpy(), name)
         listed = ", ".join(map(printable, columns)) or "none"
         raise InputError(
@@ -230,11 +226,6 @@ def read_frame(frame: Any, name: str) -> Dataset | Features:
     if empty is not None:
         raise InputError(f"the data frame: row {empty + 1} has no image: fill it in or drop the row")
     return _pictures(images, name, "the data frame: image in row 1", masks, texts)
-
-
-def _is_number(column: Any) -> bool:
-    kind = getattr(column.dtype, "kind", None)
-    return bool(column.dtype.is_numeric()) if kind is None else kind in "fiub"
 
 
 def _is_empty(cell: object) -> bool:
@@ -454,7 +445,7 @@ def _torchvision_files(dataset: Any) -> list[Item] | None:
     if sum(isinstance(path, (str, Path)) for path, _ in pairs) < len(samples):
         return None
     paths = [absolute(path) for path, _ in samples]
-    if not all(path.suffix.lower() in EXTENSIONS for path in paths):
+    if not all(path.suffix.lower() in image_endings() for path in paths):
         return None
     root = getattr(dataset, "root", None)
     if root is not None and all(path.is_relative_to(absolute(root)) for path in paths):

@@ -12,9 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data.bands_and_range import NO_DATA, driver_of, raster_values, rasters_read
+from howfar.data.dataset_items import Item
 from howfar.data.image_folder import counted, stem
 from howfar.data.image_stacks import WHOLE, opened, part, place
-from howfar.data.item_table import Item
 from howfar.errors import ImageError, InputError
 from howfar.pixel_options import PixelReading, file_and_reading
 

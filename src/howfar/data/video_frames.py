@@ -11,10 +11,10 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from howfar.data.dataset_items import Item
 from howfar.data.image_decoding import check_size, decoding
 from howfar.data.image_folder import stem
 from howfar.data.image_stacks import part, place
-from howfar.data.item_table import Item
 from howfar.errors import ImageError, one_line
 from howfar.pixel_options import KEY, PixelReading
 

@@ -83,7 +83,7 @@ _BRACKET = 0.06
 
 
 class Means(NamedTuple):
-    """Hold a kernel's means over pairs of different images within S, within P, and over all pairs between S and P."""
+    """Hold a kernel's means (or sums) over pairs within S, within P, and between S and P."""
 
     within_s: float
     within_p: float
@@ -212,9 +212,14 @@ class Forms(NamedTuple):
 
 
 def cubic(a: Float64Array, b: Float64Array) -> Float64Array:
-    """Compute KID's kernel minus its constant, (a·b / z + 1)³ − 1."""
+    """Compute KID's kernel less its constant, (a·b / z + 1)³ − 1."""
     products: Float64Array = a @ b.T
     products /= a.shape[1]
+    return _cubed(products)
+
+
+def _cubed(products: Float64Array) -> Float64Array:
+    """Compute (x + 1)³ − 1; the constant, which cancels, would cost precision."""
     return products * (3.0 + products * (3.0 + products))
 
 
@@ -313,11 +318,13 @@ def mmd(
     secondary, primary = as_pair(s, p)
     if unbiased:
         _need_pairs(secondary, primary)
+    if bandwidth != "median" and not (isinstance(bandwidth, int | float | np.floating) and 0.0 < bandwidth < np.inf):
+        raise InputError.of("bandwidth", "must be 'median' or a positive number", bandwidth)
     m, n = len(secondary), len(primary)
-    if in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE:
-        squared = SquaredDistances(secondary, primary)
-        median = bandwidth == "median"
-        width = _median_of_many(squared, secondary, primary, pairs_per_tile) if median else _positive(bandwidth)
+    many = in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE
+    squared = SquaredDistances(secondary, primary) if many else None
+    width = _median_width(secondary, primary, squared, pairs_per_tile) if bandwidth == "median" else float(bandwidth)
+    if squared is not None:
         means = squared.gaussian(width)
         own_s, own_p = means.within_s, means.within_p
         if not unbiased:
@@ -325,17 +332,11 @@ def mmd(
             own_s, own_p = (1 - 1 / m) * own_s + 1 / m, (1 - 1 / n) * own_p + 1 / n
         discrepancy = (own_s - means.between) + (own_p - means.between)
         return discrepancy if unbiased else max(0.0, discrepancy)
-    s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
-    width = _median(np.concatenate([s64, p64]), pairs_per_tile) if bandwidth == "median" else _positive(bandwidth)
-
-    def gaussian(a: Float64Array, b: Float64Array) -> float:
-        exponents = (np.square(d / width) * -0.5 for _, _, d in distance_blocks(a, b, pairs_per_tile))
-        return float(sum(np.exp(block).sum() for block in exponents))
-
-    if not unbiased:
-        within = gaussian(s64, s64) / m**2 + gaussian(p64, p64) / n**2
-        return max(0.0, within - 2.0 * (gaussian(s64, p64) / (m * n)))
-    return _different_pairs(gaussian, s64, p64, (float(m), float(n)))
+    centre = centre_of(primary)
+    sums = _kernel_sums(gaussian(width), secondary - centre, primary - centre, pairs_per_tile)
+    if unbiased:
+        return _different_pairs(sums, m, n, (float(m), float(n)))
+    return max(0.0, sums.within_s / m**2 + sums.within_p / n**2 - 2.0 * (sums.between / (m * n)))
 
 
 def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
@@ -357,62 +358,41 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     if pairs_per_tile < 1:
         raise InputError.of("pairs_per_tile", "must be at least 1", pairs_per_tile)
     _need_pairs(secondary, primary)
-    z = primary.shape[1]
-
-    def cubic(a: Float64Array, b: Float64Array) -> float:
-        step = max(1, pairs_per_tile // len(b))
-        tiles = (a[start : start + step] @ b.T for start in range(0, len(a), step))
-        return sum(_sum_of_cubes(tile, z) for tile in tiles)
-
     with np.errstate(over="ignore", invalid="ignore"):
         single = in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE
         found = cubic_discrepancy(secondary, primary) if single else None
         if found is None:
             s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
-            own_s, own_p = (_sum_of_cubes(np.einsum("ij,ij->i", x, x), z) for x in (s64, p64))
-            found = _different_pairs(cubic, s64, p64, (own_s, own_p))
+            own_s, own_p = (float(_cubed(np.einsum("ij,ij->i", x, x) / x.shape[1]).sum()) for x in (s64, p64))
+            found = _different_pairs(_kernel_sums(cubic, s64, p64, pairs_per_tile), len(s64), len(p64), (own_s, own_p))
     return found if np.isfinite(found) else float("inf")
+
+
+def _kernel_sums(kernel: Kernel, s: Float64Array, p: Float64Array, pairs_per_tile: int) -> Means:
+    """Sum a kernel over all pairs within S, within P, and between them, self-pairs included, in blocks of rows."""
+    sums = []
+    for a, b in ((s, s), (p, p), (s, p)):
+        step = max(1, pairs_per_tile // len(b))
+        sums.append(float(sum(kernel(a[start : start + step], b).sum() for start in range(0, len(a), step))))
+    return Means(*sums)
+
+
+def _different_pairs(sums: Means, m: int, n: int, own: tuple[float, float]) -> float:
+    """Compute the unbiased squared MMD; `own` holds the sums over self-pairs, Σ k(s, s) and Σ k(p, p)."""
+    within_s, within_p = (sums.within_s - own[0]) / (m * (m - 1)), (sums.within_p - own[1]) / (n * (n - 1))
+    return within_s + within_p - 2.0 * (sums.between / (m * n))
 
 
 def median_bandwidth(s: FloatArray, p: FloatArray) -> float:
     """Compute the default σ of `mmd`, the median distance."""
-    if in_single(s, p):
-        return _median_of_many(SquaredDistances(s, p), s, p, PAIRS_PER_TILE)
-    return _median(np.concatenate([s, p]), PAIRS_PER_TILE)
+    return _median_width(s, p, SquaredDistances(s, p) if in_single(s, p) else None, PAIRS_PER_TILE)
 
 
-def _median_of_many(squared: SquaredDistances, s: FloatArray, p: FloatArray, pairs_per_tile: int) -> float:
-    median = squared.median()
-    return float(squared.unit * np.sqrt(median)) if median else _median(np.concatenate([s, p]), pairs_per_tile)
-
-
-def _sum_of_cubes(products: Float64Array, z: int) -> float:
-    """Sum (a·b / z + 1)³ − 1; the constant, which cancels, would cost precision. Overwrites `products`."""
-    products /= z
-    kernel = products + 3.0
-    kernel *= products
-    kernel += 3.0
-    return float(np.vdot(kernel, products))
-
-
-def _different_pairs(
-    kernel_sum: Callable[[Float64Array, Float64Array], float], s: Float64Array, p: Float64Array, own: tuple[float, float]
-) -> float:
-    """Compute the unbiased squared MMD; `own` holds the sums over self-pairs, Σ k(s, s) and Σ k(p, p)."""
-    m, n = len(s), len(p)
-    within_s = (kernel_sum(s, s) - own[0]) / (m * (m - 1))
-    within_p = (kernel_sum(p, p) - own[1]) / (n * (n - 1))
-    return within_s + within_p - 2.0 * (kernel_sum(s, p) / (m * n))
-
-
-def _need_pairs(s: FloatArray, p: FloatArray) -> None:
-    if len(s) < 2 or len(p) < 2:
-        raise InputError.of(
-            "s and p", "must each hold at least two images", (len(s), len(p)), "an unbiased estimate needs pairs"
-        )
-
-
-def _median(pooled: Float64Array, pairs_per_tile: int) -> float:
+def _median_width(s: FloatArray, p: FloatArray, squared: SquaredDistances | None, pairs_per_tile: int) -> float:
+    """Compute the median distance between images of S and P together, or their mean where more than half of them are 0."""
+    if squared is not None and (found := squared.median()):
+        return float(squared.unit * np.sqrt(found))
+    pooled = np.concatenate([s, p]).astype(np.float64)
     median = median_distance(pooled, pairs_per_tile)
     if median > 0.0:
         return median
@@ -421,7 +401,8 @@ def _median(pooled: Float64Array, pairs_per_tile: int) -> float:
     return mean if mean > 0.0 else 1.0
 
 
-def _positive(bandwidth: object) -> float:
-    if not isinstance(bandwidth, int | float | np.floating) or not 0.0 < bandwidth < np.inf:
-        raise InputError.of("bandwidth", "must be 'median' or a positive number", bandwidth)
-    return float(bandwidth)
+def _need_pairs(s: FloatArray, p: FloatArray) -> None:
+    if len(s) < 2 or len(p) < 2:
+        raise InputError.of(
+            "s and p", "must each hold at least two images", (len(s), len(p)), "an unbiased estimate needs pairs"
+        )

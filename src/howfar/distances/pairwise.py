@@ -155,45 +155,18 @@ def _norms(rows: Single) -> Single:
     return np.asarray(np.einsum("ij,ij->i", rows, rows, dtype=np.float64), np.float32)
 
 
-class ProductKernel:
-    """Compute distances between rows of S and P from inner products, after centring at P's centre and scaling."""
-
-    def __init__(self, s: NDArray[Any], p: NDArray[Any]) -> None:
-        self._same = s is p or (s.shape == p.shape and np.array_equal(s, p))
-        self._a, self._b, self.unit = in_units(s, p)
-        self._norms_a, self._norms_b = _norms(self._a), _norms(self._b)
-
-    def sums(self) -> Float64Array:
-        """Sum the distances of each row of S from all rows of P, (m,) float64."""
-        return self._sums(self._same)[0]
-
-    def both_sums(self) -> tuple[Float64Array, Float64Array]:
-        """Sum the distances of each row of S from all rows of P, (m,), and of each row of P from all rows of S, (n,)."""
-        of_s, of_p = self._sums(both=True)
-        return (of_s, of_s.copy()) if self._same else (of_s, of_p)
-
-    def _sums(self, both: bool) -> tuple[Float64Array, Float64Array]:
-        of_s = np.zeros(len(self._a))
-        of_p = of_s if self._same else np.zeros(len(self._b))
-        for tile in squared_tiles(self._a, self._b, self._same):
-            (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
-            of_s[rows] += d.sum(axis=1)
-            if both and not (self._same and tile.column == tile.row):
-                of_p[columns] += d.sum(axis=0, dtype=np.float64)
-        of_s *= self.unit
-        return of_s, of_p if self._same else of_p * self.unit
-
-    def distances(self, start: int, stop: int, first: int) -> Single:
-        """Compute float32 distances, in multiples of `unit`, of rows `start` to `stop` of S from rows `first` on of P."""
-        a, b = self._a[start:stop], self._b[first:]
-        squared: Single = a @ b.T
-        complete(squared, a, b, self._norms_a[start:stop], self._norms_b[first:])
-        return np.asarray(np.sqrt(squared, out=squared))
-
-    @property
-    def reach(self) -> float:
-        """Return an upper bound of all distances in units: the largest norm in S plus the largest norm in P."""
-        return float(np.sqrt(self._norms_a.max()) + np.sqrt(self._norms_b.max()))
+def _single_sums(s: NDArray[Any], p: NDArray[Any], both: bool = False) -> tuple[Float64Array, Float64Array, float]:
+    """Sum float32 distances of each row of S, (m,), and, if `both`, of each row of P, (n,); also return their unit."""
+    a, b, unit = in_units(s, p)
+    same = s is p or (s.shape == p.shape and np.array_equal(s, p))
+    of_s = np.zeros(len(a))
+    of_p = of_s if same else np.zeros(len(b))
+    for tile in squared_tiles(a, b, same):
+        (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
+        of_s[rows] += d.sum(axis=1)
+        if (same and tile.column != tile.row) or (both and not same):
+            of_p[columns] += d.sum(axis=0, dtype=np.float64)
+    return of_s * unit, of_p * unit, unit
 
 
 GPU_PAIRS = 1 << 23
@@ -334,36 +307,31 @@ def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, d
     if on_gpu is not None:
         sums, unit = sums_by_torch(secondary, primary, on_gpu)
     elif in_single(secondary, primary):
-        kernel = ProductKernel(secondary, primary)
-        sums, unit = kernel.sums(), kernel.unit
+        sums, _, unit = _single_sums(secondary, primary)
     else:
         return _double_sums(secondary, primary, pairs_per_tile)
-    return _mended(sums, unit, secondary, primary, pairs_per_tile)
+    return _mended(sums, unit, secondary, primary)
 
 
-def both_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> tuple[Float64Array, Float64Array]:
-    """Sum the distances of each row of `s` from all rows of `p`, (m,), and of each row of `p` from all rows of `s`, (n,)."""
+def both_sums(s: ArrayLike, p: ArrayLike) -> tuple[Float64Array, Float64Array | None]:
+    """Sum the distances of each row of `s`, (m,), and, where they are many and that costs nothing, of each row of `p`, (n,)."""
     secondary, primary = as_pair(s, p)
     if not in_single(secondary, primary):
-        return _double_sums(secondary, primary, pairs_per_tile), _double_sums(primary, secondary, pairs_per_tile)
-    kernel = ProductKernel(secondary, primary)
-    of_s, of_p = kernel.both_sums()
-    return (
-        _mended(of_s, kernel.unit, secondary, primary, pairs_per_tile),
-        _mended(of_p, kernel.unit, primary, secondary, pairs_per_tile),
-    )
+        return _double_sums(secondary, primary), None
+    of_s, of_p, unit = _single_sums(secondary, primary, both=True)
+    return _mended(of_s, unit, secondary, primary), _mended(of_p, unit, primary, secondary)
 
 
-def _mended(sums: Float64Array, unit: float, s: FloatArray, p: FloatArray, pairs_per_tile: int) -> Float64Array:
+def _mended(sums: Float64Array, unit: float, s: FloatArray, p: FloatArray) -> Float64Array:
     """Recompute sums lost to float32 underflow, which happens if one distant row sets the unit."""
     lost = np.flatnonzero(sums < VANISHING * unit * len(p))
     # Where all sums are 0, all rows are equal.
     if len(lost) and sums.any():
-        sums[lost] = _double_sums(s[lost], p, pairs_per_tile)
+        sums[lost] = _double_sums(s[lost], p)
     return sums
 
 
-def _double_sums(s: FloatArray, p: FloatArray, pairs_per_tile: int) -> Float64Array:
+def _double_sums(s: FloatArray, p: FloatArray, pairs_per_tile: int = PAIRS_PER_TILE) -> Float64Array:
     return np.concatenate([d.sum(axis=1) for _, _, d in distance_blocks(s, p, pairs_per_tile)])
 
 
@@ -378,21 +346,17 @@ def quadratic_forms(
     secondary, primary = as_pair(s, p)
     if not in_single(secondary, primary):
         return _double_forms(secondary, primary, u, v, pairs_per_tile)
-    kernel = ProductKernel(secondary, primary)
+    a, b, unit = in_units(secondary, primary)
     total, right, same = np.zeros(u.shape[1]), v.astype(np.float32, copy=False), s is p and u is v
-    step = max(1, pairs_per_tile // len(primary))
-    for start in range(0, len(u), step):
-        left = u[start : start + step]
-        first = start if same else 0
-        d = kernel.distances(start, start + len(left), first)
-        if same:
-            # A pair and its mirror image are one: what is right of the diagonal stands for both.
-            d[:, : len(left)] = np.triu(d[:, : len(left)], 1)
-        total += np.einsum("ik,ik->k", d @ right[first:], left, dtype=np.float64)
-    total *= 2 * kernel.unit if same else kernel.unit
+    for tile in squared_tiles(a, b, same):
+        (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
+        of_tile = np.einsum("ik,ik->k", d @ right[columns], u[rows], dtype=np.float64)
+        # A pair and its mirror image are one: what is right of the diagonal stands for both.
+        total += 2.0 * of_tile if same and tile.row != tile.column else of_tile
+    total *= unit
     # A draw may leave the one row out that is far beyond all others.
-    lost = np.flatnonzero(np.abs(total) < VANISHING * kernel.unit * _weight(u) * _weight(v))
-    if len(lost) and kernel.reach > 0.0:
+    lost = np.flatnonzero(np.abs(total) < VANISHING * unit * _weight(u) * _weight(v))
+    if len(lost) and (a.any() or b.any()):
         total[lost] = _double_forms(secondary, primary, u[:, lost], v[:, lost], pairs_per_tile)
     return total
 

@@ -1,9 +1,8 @@
 """Read a run's photographs, masks and predictions for the interactive page, small or at full size."""
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -79,79 +78,6 @@ def masks_of(sources: Mapping[str, str], reading: Mapping[str, Any] | None = Non
         if isinstance(dataset, Dataset):
             found |= {(name, item.name): str(item.mask) for item in dataset.items if item.mask is not None}
     return found
-
-
-SIDE = 224
-CACHED = 4_000
-"""Small pictures that are kept in memory, about 10 kB each."""
-_LONGEST = 10
-
-
-class ImageFile(NamedTuple):
-    """Hold a picture as the bytes of a file, with its media type."""
-
-    type: str
-    data: bytes
-
-
-@dataclass(eq=False)
-class ImageFiles:
-    """Read pictures of the images in the run's own list, and of no others."""
-
-    points: RunImages
-    masks: Mapping[tuple[str, str], str]
-
-    def __post_init__(self) -> None:
-        self._predictions = max(1, len(self.points.models))
-        self._thumbnail: Callable[[int], ImageFile] = lru_cache(CACHED)(self._make_thumbnail)
-
-    def known(self) -> dict[str, Any]:
-        """Return the rows with a mask, and the rows with a prediction by each model."""
-        rows, models = self.points.rows, self.points.models
-        keys = zip(rows["dataset"], rows["image"], strict=True) if self.masks else ()
-        files = [model.predictions for model in models] or [tuple(rows["prediction"].tolist())]
-        masks = [row for row, key in enumerate(keys) if self.masks.get(key)]
-        return {"masks": masks, "predictions": [[row for row, file in enumerate(each) if file] for each in files]}
-
-    def _path(self, kind: str, row: int, model: int = 0) -> str:
-        """Return the file of a picture; "" where there is none."""
-        rows, models = self.points.rows, self.points.models
-        if kind == "mask":
-            return self.masks.get((str(rows["dataset"].iat[row]), str(rows["image"].iat[row])), "")
-        if kind == "prediction" and models:
-            return models[model].predictions[row]
-        return str(rows[{"image": "path", "prediction": "prediction"}[kind]].iat[row])
-
-    def about(self, row: int) -> dict[str, Any]:
-        """Return whether an image has a mask, and whether it has a prediction by each model."""
-        predictions = [bool(self._path("prediction", row, model)) for model in range(self._predictions)]
-        return {"mask": bool(self._path("mask", row)), "predictions": predictions}
-
-    def read(self, name: str) -> ImageFile | None:
-        """Read ``thumbnail/ROW``, ``image/ROW``, ``mask/ROW`` or ``prediction/ROW[/MODEL]``; None for anything else."""
-        kind, *numbers = name.split("/")
-        if not 1 <= len(numbers) <= (2 if kind == "prediction" else 1):
-            return None
-        if not all(text.isascii() and text.isdigit() and len(text) < _LONGEST for text in numbers):
-            return None
-        row, model = int(numbers[0]), int(numbers[1]) if len(numbers) > 1 else 0
-        if row >= len(self.points) or model >= self._predictions:
-            return None
-        try:
-            if kind == "thumbnail":
-                return self._thumbnail(row)
-            path = self._path(kind, row, model) if kind in ("image", "mask", "prediction") else ""
-            if not path:
-                return None
-            # Encoded again, so that no unchecked file bytes reach the browser.
-            if kind == "image":
-                return ImageFile(SHOWN["JPEG"], encoded(photograph(path), "JPEG"))
-            return ImageFile(SHOWN["PNG"], encoded(mask(path) if kind == "mask" else probabilities(path), "PNG"))
-        except (HowfarError, OSError):
-            return None
-
-    def _make_thumbnail(self, row: int) -> ImageFile:
-        return ImageFile(SHOWN["WEBP"], encoded(photograph(self._path("image", row), SIDE), "WEBP", 75))
 
 
 WEBP_QUALITY: Final = 62

@@ -154,7 +154,7 @@ class RunSite:
     @property
     def points(self) -> RunImages:
         """Return the images of the run."""
-        return self.parts.pictures.points
+        return self.parts.points
 
     def get(self, path: str) -> Response:
         """Answer a GET of a path below the token, as written in the request's first line; 404 for unknown paths."""

@@ -11,7 +11,6 @@ import pandas as pd
 from howfar.errors import HowfarError, MissingExtraError
 from howfar.explore.page_data import PageParts
 from howfar.explore.points import UNKNOWN
-from howfar.explore.run_pictures import ImageFiles
 
 PERFORMANCES = ("performance", "estimate", "listed")
 """Columns of the page that stand in the DataFrames beside those of the images' table, where the run's relation knows them."""
@@ -26,8 +25,7 @@ class Explorer:
 
     def __init__(self, parts: PageParts, images: pd.DataFrame, bundle: tuple[str, str]) -> None:
         self._parts = parts
-        self._pictures = parts.pictures
-        self._table = _table(self._pictures, images)
+        self._table = _table(parts, images)
         try:
             import anywidget
             import traitlets
@@ -62,7 +60,7 @@ class Explorer:
 
     def pick(self, rows: Sequence[int]) -> None:
         """Collect images from Python by their positions in the run's `images`, replacing the collected ones."""
-        count = self._pictures.points.secondary_count
+        count = self._parts.points.secondary_count
         self.widget.picked_rows = [int(row) for row in rows if 0 <= int(row) < count]
 
     def observe(self, handler: Callable[[Explorer], None]) -> None:
@@ -89,11 +87,11 @@ class Explorer:
         return self.widget._repr_mimebundle_(**given)
 
     def __repr__(self) -> str:
-        return f"Explorer of {self._pictures.points.secondary_count:,} images: {len(self.widget.picked_rows):,} collected"
+        return f"Explorer of {self._parts.points.secondary_count:,} images: {len(self.widget.picked_rows):,} collected"
 
 
-def _table(pictures: ImageFiles, images: pd.DataFrame) -> pd.DataFrame:
-    columns = {column.name: column for column in pictures.points.columns if column.name in PERFORMANCES}
+def _table(parts: PageParts, images: pd.DataFrame) -> pd.DataFrame:
+    columns = {column.name: column for column in parts.points.columns if column.name in PERFORMANCES}
     found = {name: column.values[: len(images)] for name, column in columns.items() if name not in images}
     flags = {
         name: pd.Series(values == 1, index=images.index, dtype="boolean").mask(values == UNKNOWN)

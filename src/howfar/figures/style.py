@@ -22,6 +22,7 @@ from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Text
+from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
@@ -452,12 +453,12 @@ class DatasetRow:
     @property
     def distances(self) -> Float64Array:
         """Return the images' finite I^dist in mean form, ascending."""
-        return _ascending(self.images)
+        return ascending(self.images["i_dist_mean"])
 
     @property
     def own(self) -> Float64Array:
         """Return the primary's leave-one-out distances in the same subspace, ascending; empty for a single image."""
-        return _ascending(self.primary)
+        return ascending(self.primary["i_dist_mean"])
 
 
 def rows(comparison: Comparison, limit: int) -> tuple[list[DatasetRow], str]:
@@ -482,6 +483,7 @@ def own_name(comparison: Comparison) -> str:
     return f"{name_text(comparison.primary.name)} itself"
 
 
-def _ascending(frame: pd.DataFrame) -> Float64Array:
-    values = np.asarray(frame["i_dist_mean"], dtype=np.float64)
+def ascending(distances: ArrayLike) -> Float64Array:
+    """Return the finite distances in ascending order."""
+    values = np.asarray(distances, dtype=np.float64)
     return np.sort(values[np.isfinite(values)])

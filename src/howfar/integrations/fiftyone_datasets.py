@@ -7,8 +7,8 @@ from typing import Any, Final
 import numpy as np
 
 from howfar.data.dataset import Dataset, unshared
+from howfar.data.dataset_items import Item
 from howfar.data.image_decoding import size
-from howfar.data.item_table import Item
 from howfar.data.json_and_tables import read_json
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.file_location import absolute

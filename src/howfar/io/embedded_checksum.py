@@ -5,7 +5,6 @@ of all bytes of the file, where these digits are zeros. It is the last such text
 document, or in the metadata of a Parquet file.
 """
 
-from pathlib import Path
 from typing import Final
 
 import xxhash
@@ -22,15 +21,6 @@ def sealed(data: bytes, key: str = "") -> bytes:
     """Return a file's bytes with their checksum in place of the zeros of `UNSEALED`."""
     at = data.rfind(_MARK) + len(_MARK)
     return b"".join((data[:at], _digits(data, at, key), data[at + len(_ZEROS) :]))
-
-
-def seal_file(file: Path, key: str = "") -> None:
-    """Put the checksum into a file that holds `UNSEALED`."""
-    data = file.read_bytes()
-    at = data.rfind(_MARK) + len(_MARK)
-    with file.open("r+b") as opened:
-        opened.seek(at)
-        opened.write(_digits(data, at, key))
 
 
 def is_intact(data: bytes, key: str = "") -> bool | None:

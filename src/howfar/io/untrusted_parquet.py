@@ -177,8 +177,12 @@ def read_table(
     import pyarrow.parquet as pq
 
     wanted = None if columns is None else list(columns)
-    stated = stated_bytes(groups, wanted)
     chunks = list(_chunks(groups, wanted))
+    # The least memory to read the columns and convert them to values, once unpacked.
+    stated = CELL * sum(max(0, group.rows) for group in groups)
+    for chunk in chunks:
+        width, values = _WIDTHS.get(chunk.kind), max(0, chunk.values)
+        stated += max(0, chunk.unpacked) + CELL * values if width is None else COPIES * width * values
     if any(chunk.unpacked > file_limit(size) // 8 or chunk.values > file_limit(size) // _NUMBER for chunk in chunks):
         check_file(stated, name, size)  # for its texts and indices alone may not fit
     # Texts that are stored once may be named by many rows.
@@ -222,16 +226,6 @@ def check_names(names: Sequence[str]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"it has the column {twice} twice")
-
-
-def stated_bytes(groups: Sequence[RowGroup], columns: Collection[str] | None = None) -> int:
-    """Compute from a footer the least memory, in bytes, to read columns and convert them to values, once unpacked."""
-    needed = CELL * sum(max(0, group.rows) for group in groups)
-    for chunk in _chunks(groups, columns):
-        width = _WIDTHS.get(chunk.kind)
-        values = max(0, chunk.values)
-        needed += max(0, chunk.unpacked) + CELL * values if width is None else COPIES * width * values
-    return needed
 
 
 def _chunks(groups: Sequence[RowGroup], columns: Collection[str] | None) -> Iterator[Chunk]:

@@ -23,7 +23,7 @@ from howfar.paper.study_common import (
     embedding_work,
     loaded_backbones,
 )
-from howfar.pipeline.dataset_pairs import forget_pairs
+from howfar.pipeline.measured_pairs import forget_pairs
 from howfar.progress import bar
 from howfar.projection import Projector
 from howfar.projection.basis import plateau

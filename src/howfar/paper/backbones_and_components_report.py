@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registration, style
-from howfar.figures.backbone_figures import backbones_agreement, backbones_relative
-from howfar.figures.distance_figures import curve, dataset_violins, min_max
+from howfar.figures.distance_figures import backbones_agreement, backbones_relative, curve, dataset_violins, min_max
 from howfar.paper.printed_values import SHORT_ROWS, TABLE_2, TABLE_6, scaled_rows
 from howfar.report import section as doc
 from howfar.report.backbones_report import FEW_SETS
@@ -29,10 +28,9 @@ THIRDS: Final = (1 / 3, 2 / 3)
 
 
 def violins(table: DistanceTable) -> Figure:
-    """Draw the distribution of I^dist (mean form) in each secondary over the primary's own, a panel per backbone.
+    """Draw the distribution of I^dist in each of the first `MOST` secondaries, a panel per backbone.
 
-    After fig. 3 of Achara & Pandey. Each panel has an axis of its own, as each backbone has features of its own. The first
-    `MOST` datasets are drawn, in the study file's order.
+    After fig. 3 of Achara & Pandey. Each panel has an axis of its own, as each backbone has features of its own.
     """
     with style.drawing():
         height = 0.5 * min(len(table.secondaries), MOST) + 0.75
@@ -47,10 +45,7 @@ def violins(table: DistanceTable) -> Figure:
 
 
 def sorted_thirds(table: DistanceTable) -> Figure:
-    """Draw each secondary's images by increasing I^dist, scaled to 0-1, against rank share, a panel per backbone.
-
-    After fig. 10 of Achara & Pandey, with upright lines between the thirds. The first `MOST` datasets are drawn.
-    """
+    """Draw images of the first `MOST` secondaries in order of distance, a panel per backbone, after fig. 10 of the paper."""
     with style.drawing():
         figure, panels, left_out, columns = _panels(table, 2.6)
         for axes, shown in panels:

@@ -1,6 +1,5 @@
 """Report the paper's study of edges (fig. 2): what segmenters predict on images without cracks, and whether that is edges."""
 
-from dataclasses import astuple
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -36,11 +35,10 @@ def _caption(result: Edges) -> Caption:
 
 @registered(_caption, vector=False)
 def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> Figure:
-    """Draw a row of photographs, and below a row of probability maps for each model.
+    """Draw a row of photographs, and below a row of probability maps for each of the first `limit` models.
 
-    After fig. 2 of Achara & Pandey. The images were drawn by the study; where a map is shrunk, a pixel has the highest
-    probability that it covers, so that thin lines stay. The maps lie below `folder`, the study's. At most `limit` models are
-    drawn, the first.
+    After fig. 2 of Achara & Pandey. Where a map is shrunk, a pixel has the highest probability that it covers, so that thin
+    lines stay. The maps lie below `folder`, the study's.
     """
     style.require_one("limit", limit)
     by_image = {image: own.set_index("model") for image, own in result.images.groupby("image", sort=False)}
@@ -151,10 +149,7 @@ def lead(result: Edges) -> str:
 def _between(result: Edges, one: str, other: str) -> Interval:
     """Return the difference between two models, the first minus the second."""
     gaps = {(each.model, each.other): each.edges for each in result.differences}
-    if (other, one) not in gaps:
-        return gaps.get((one, other), Interval(None))
-    value, low, high = (None if each is None else -each for each in astuple(gaps[other, one]))
-    return Interval(value, high, low)
+    return -gaps[other, one] if (other, one) in gaps else gaps.get((one, other), Interval(None))
 
 
 def _models(result: Edges) -> doc.Table:

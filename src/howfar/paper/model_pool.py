@@ -1,10 +1,15 @@
-"""Run the paper's study of a pool of models (section 6): rank models by score, labels needed, stability and speed."""
+"""Run the paper's study of a pool of models (section 6): rank models by score, labels needed, stability and speed.
+
+All models are scored on the same bootstrap resamples of images, from the pixel counts of their probability maps.
+"""
 
 from __future__ import annotations
 
 import platform
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -15,38 +20,210 @@ import torch
 from pydantic import Field
 
 from howfar import options
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, quotient
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.cores import available_cores
-from howfar.data import Dataset, decode, read_bytes
-from howfar.errors import InputError
-from howfar.metrics import at_threshold, ods
+from howfar.data import Dataset, decode, read_bytes, read_mask
+from howfar.data.prediction_maps import read_prediction
+from howfar.errors import ImageError, InputError
+from howfar.metrics import Counts, at_threshold, count, f_per_image, ods, stack, threshold_index
 from howfar.option_validation import nearest
-from howfar.paper.model_pool_bootstrap import (
-    MEAN_F,
-    MEASURES,
-    PRECISION,
-    RECALL,
-    Counted,
-    ResampledScores,
-    count_maps,
-    draw_scores,
-    trainings,
-)
 from howfar.paper.study_common import AdaptationName, adapted, interval_columns, study_settings
 from howfar.pipeline.prediction import load_model
 from howfar.progress import bar
 from howfar.random_streams import stream
-from howfar.relation.rank_stability import ranking, ranks_of
+from howfar.relation.rank_stability import interval_of, ranking, ranks_of
 from howfar.relation.trend import verdict
 from howfar.results import Interval, Provenance, Trend
 from howfar.results.adaptation_result import BASELINE, F_OWN, Adaptation
 from howfar.results.records import keyed, matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Pool
+from howfar.runners import LocalRunner
 from howfar.segmenters.checkpoint import Checkpoint
+from howfar.significance.bootstrap import resample_counts
 from howfar.studies.compare_datasets import compare
 from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
 from howfar.studies.study_file.read_study_file import Inputs
+from howfar.tasks.map_scores_and_signals import resized
+
+
+class Trained(NamedTuple):
+    """Identify a training: the pool's model, the number of images of each secondary, and the seed."""
+
+    model: str
+    shots: int
+    seed: int
+
+
+@dataclass(frozen=True, eq=False)
+class Counted:
+    """Hold a dataset's images that all trainings were scored on, with every training's pixel counts in their order.
+
+    `photographs` names the photograph of each image. `left_out` images are those that some training was not scored on, as one
+    of the models learnt from their photographs.
+    """
+
+    dataset: str
+    images: tuple[str, ...]
+    photographs: tuple[str, ...]
+    left_out: int
+    counts: Mapping[Trained, Counts]
+
+
+def trainings(study: Adaptation, strategy: str) -> pd.DataFrame:
+    """Return the compared models' rows of `Adaptation.models`, with the `Trained` of each in the column training.
+
+    For every segmenter: unadapted, then by shots, in all seeds. Those with background are left out, as are the further seeds of
+    random, which other strategies lack.
+    """
+    rows = study.models[study.models["seed"].isin(study.settings["seeds"])]
+    rows = rows[(rows["model"] == BASELINE) | ((rows["strategy"] == strategy) & (rows["background"] == 0))]
+    rows = rows.assign(place=rows["segmenter"].map(study.segmenters.index))
+    rows = rows.sort_values(["place", "shots", "seed"], kind="stable")
+    keys = zip(rows["segmenter"], rows["shots"].tolist(), rows["seed"].tolist(), strict=True)
+    return rows.assign(training=pd.Series([Trained(*key) for key in keys], index=rows.index, dtype=object))
+
+
+def count_maps(study: Adaptation, folder: Path, strategy: str, datasets: Sequence[str], *, progress: bool) -> list[Counted]:
+    """Count the maps of every training, dataset by dataset, on the images with masks scored by all trainings.
+
+    The maps lie below `folder`, in a folder of each segmenter.
+    """
+    images, compared = study.images[study.images["mask"] != ""], trainings(study, strategy)
+    files = [str(folder / name / file) for name, file in zip(images["segmenter"], images["map"], strict=True)]
+    groups = dict(tuple(images.assign(map=files).groupby(["segmenter", "model", "seed", "dataset"])))
+    keys = compared[["segmenter", "model", "seed"]].itertuples(index=False, name=None)
+    labels = dict(zip(compared["training"], keys, strict=True))
+    counted = []
+    for dataset in datasets:
+        rows = {training: groups.get((*key, dataset), images[:0]) for training, key in labels.items()}
+        counted.append(_counted(dataset, rows, study.settings.get("score_size"), progress))
+    return counted
+
+
+def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], side: int | None, progress: bool) -> Counted:
+    by_image = {training: rows.set_index("image") for training, rows in files.items()}
+    every = dict.fromkeys(name for rows in by_image.values() for name in rows.index)
+    shared = [name for name in every if all(name in rows.index for rows in by_image.values())]
+    if not shared:
+        remedy = "choose fewer images in the study of adaptation"
+        raise InputError.of(f"dataset {dataset}", "must hold an image that all models were scored on", "none", remedy)
+    first = next(iter(by_image.values())).loc[shared]
+    maps = zip(*(rows.loc[shared, "map"] for rows in by_image.values()), strict=True)
+    tasks = list(zip(first["mask"], maps, strict=True))
+    shown = bar(
+        LocalRunner().run(partial(_count, side=side), tasks),
+        progress=progress,
+        total=len(tasks),
+        unit="image",
+        desc=f"counting {dataset}",
+    )
+    by_training = zip(*shown, strict=True)
+    return Counted(
+        dataset=dataset,
+        images=tuple(shared),
+        photographs=tuple(first["photograph"].astype(str)),
+        left_out=len(every) - len(shared),
+        counts={training: stack(counts) for training, counts in zip(by_image, by_training, strict=True)},
+    )
+
+
+def _count(task: tuple[str, Sequence[str]], side: int | None) -> list[Counts]:
+    """Count all maps of an image against its mask, which is read once, at the size of the study's scores."""
+    place, maps = task
+    try:
+        truth, counts = read_mask(place), []
+        for place in maps:
+            counts.append(count(*resized(read_prediction(place).values, truth, side)))
+    except (ImageError, InputError) as error:
+        raise InputError.of("map or mask", "must be readable", place, f"{error}: run the study of adaptation again") from error
+    return counts
+
+
+MEAN_F, PRECISION, RECALL = "mean_f", "precision", "recall"
+MEASURES = (MEAN_F, PRECISION, RECALL)
+
+
+@dataclass(frozen=True, eq=False)
+class ResampledScores:
+    """Hold every model's scores as measured and in each draw; NaN where undefined.
+
+    By measure (mean F, precision and recall, at each training's own threshold) `values` (models, shots, datasets, 1 + b) are
+    first the measured value, the mean over seeds, then that of each of b draws; `seeds` (models, shots, datasets, seeds) are
+    the measured values of each seed.
+    """
+
+    models: tuple[str, ...]
+    shots: tuple[int, ...]
+    datasets: tuple[str, ...]
+    values: Mapping[str, Float64Array]
+    seeds: Mapping[str, Float64Array]
+
+    def at(self, measure: str, shots: int, datasets: Sequence[str]) -> Float64Array:
+        """Return a measure of the models at a number of shots on some datasets, (models, datasets, 1 + b)."""
+        places = [self.datasets.index(name) for name in datasets]
+        return np.asarray(self.values[measure][:, self.shots.index(shots)][:, places])
+
+    def mean_f(self, datasets: Sequence[str]) -> Float64Array:
+        """Return the mean of mean F over some datasets, (models, shots, 1 + b)."""
+        return np.stack([self.at(MEAN_F, shots, datasets).mean(axis=1) for shots in self.shots], axis=1)
+
+    @property
+    def fewest(self) -> int:
+        """Return the smallest number of shots above 0."""
+        return min(count for count in self.shots if count)
+
+
+def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float], bootstrap: int, seed: int) -> ResampledScores:
+    """Score all models on each dataset, as measured and in every draw of photographs and trainings.
+
+    A draw takes as many photographs of a dataset as there are, with replacement, each with all its images, the same for all
+    models. Where a model was trained with k seeds it takes k of them with replacement, each model for itself, as trainings of
+    different models have nothing in common; its deviation from the mean over all seeds is multiplied by √(k/(k − 1)), as the
+    variance of such draws falls short by that. With one seed the trainings' own variation is unknown, and none is drawn.
+    """
+    models = tuple(dict.fromkeys(training.model for training in thresholds))
+    shots = tuple(sorted({training.shots for training in thresholds}))
+    seeds = {model: sorted({training.seed for training in thresholds if training.model == model}) for model in models}
+    most = max(map(len, seeds.values()))
+    shape = (len(models), len(shots), len(counted))
+    values = {measure: np.full((*shape, 1 + bootstrap), np.nan) for measure in MEASURES}
+    by_seed = {measure: np.full((*shape, most), np.nan) for measure in MEASURES}
+    # Each seed's weight in each draw, (1 + b, k), rows summing to 1; the first row has equal weights.
+    trained = {model: np.full((1 + bootstrap, len(own)), 1 / len(own)) for model, own in seeds.items()}
+    for model, own in trained.items():
+        k = own.shape[1]
+        if k > 1:
+            shares = resample_counts(k, bootstrap, stream(seed, "resamples of a pool", model)).T / k
+            own[1:] += np.sqrt(k / (k - 1)) * (shares - 1 / k)
+
+    for d, dataset in enumerate(counted):
+        # Each image's count in each draw, (1 + b, n); the first row counts every image once.
+        photographs, places = np.unique(np.asarray(dataset.photographs, dtype=object).astype(str), return_inverse=True)
+        taken = resample_counts(len(photographs), bootstrap, stream(seed, "draws of a pool", dataset.dataset)).T
+        weights = np.concatenate([np.ones((1, len(places))), taken[:, places.ravel()]])
+        for m, model in enumerate(models):
+            for q, shot in enumerate(shots):
+                names = [Trained(model, shot, each) for each in seeds[model]]
+                scores = [_scores(dataset, name, thresholds[name], weights) for name in names]
+                for measure, rows in zip(MEASURES, map(np.stack, zip(*scores, strict=True)), strict=True):
+                    by_seed[measure][m, q, d, : len(names)] = rows[:, 0]
+                    values[measure][m, q, d] = np.clip(np.einsum("kb,bk->b", rows, trained[model]), 0.0, 1.0)
+    return ResampledScores(models, shots, tuple(dataset.dataset for dataset in counted), values, by_seed)
+
+
+def _scores(
+    dataset: Counted, training: Trained, threshold: float, weights: Float64Array
+) -> tuple[Float64Array, Float64Array, Float64Array]:
+    """Compute images' mean F, and precision and recall of summed counts, in every draw, (1 + b,) each."""
+    counts, at = dataset.counts[training], threshold_index(threshold)
+    own = f_per_image(counts)[:, at]
+    defined = np.isfinite(own)
+    mean_f = quotient(weights @ np.where(defined, own, 0.0), weights @ defined)
+    precision = quotient(weights @ counts.hits_predicted[:, at], weights @ counts.predicted[:, at])
+    recall = quotient(weights @ counts.hits_true[:, at], weights @ counts.true)
+    return mean_f, precision, recall
+
 
 IMAGES: Final = 3
 ROUNDS: Final = 5
@@ -141,7 +318,7 @@ def scores_of(
         row |= dict(zip(("ods", "mean_f_ods"), np.mean(pairs, axis=0).tolist(), strict=True))
         for name, draws in values.items():
             row |= interval_columns(name, draws)
-        row["seeds_std"] = _std(drawn.seeds[MEAN_F][m, q, d])
+        row["seeds_std"] = pd.Series(drawn.seeds[MEAN_F][m, q, d]).std()
         trend = trends.get((model, shots, dataset.dataset))
         ends = (Interval(None) if trend is None else trend.slope).ends
         kind = verdict(trend, row[MEAN_F], tau=settings.level, flat=settings.flat).kind
@@ -178,15 +355,9 @@ def spreads_of(drawn: ResampledScores, secondaries: Sequence[str]) -> pd.DataFra
         f = drawn.values[MEAN_F][m, q, places, 0]
         lowest = int(np.argmin(np.where(np.isnan(f), np.inf, f)))
         row = {"model": model, "shots": shots, "mean": float(f.mean()), "lowest": float(f[lowest])}
-        row |= {"lowest_dataset": secondaries[lowest], "highest": float(f.max()), "sets_std": _std(f)}
-        rows.append({**row, "seeds_std": _std(drawn.seeds[MEAN_F][m, q, places].mean(axis=0))})
+        row |= {"lowest_dataset": secondaries[lowest], "highest": float(f.max()), "sets_std": pd.Series(f).std()}
+        rows.append({**row, "seeds_std": pd.Series(drawn.seeds[MEAN_F][m, q, places].mean(axis=0)).std()})
     return pd.DataFrame(rows)
-
-
-def _std(values: Float64Array) -> float:
-    """Compute the standard deviation of a sample; NaN for a single value."""
-    defined = values[np.isfinite(values)]
-    return float(defined.std(ddof=1)) if len(defined) > 1 else float("nan")
 
 
 class Wished(NamedTuple):
@@ -201,46 +372,30 @@ class Wished(NamedTuple):
     compared: bool = True
 
 
-def highest(drawn: ResampledScores, measure: str, secondaries: Sequence[str]) -> Wished:
-    """Rank by the mean of a measure over the secondary datasets, for models with the most shots."""
-    mean = drawn.at(measure, max(drawn.shots), secondaries).mean(axis=1)
-    return Wished(mean, mean)
-
-
-def frugal(drawn: ResampledScores, secondaries: Sequence[str], level: float) -> Wished:
-    """Rank by the fewest shots at which mean F over the secondary datasets reaches the level.
-
-    Models that need as many are ranked by what the fewest shots gain.
-    """
-    f = drawn.mean_f(secondaries)
-    places = until(f, level)
-    gain = f[:, drawn.shots.index(drawn.fewest)] - f[:, 0]
-    # A gain lies between -1 and 1, so that a quarter of it never makes up for one step of the numbers of shots.
-    return Wished(np.array([*drawn.shots, np.inf])[places.astype(int)], gain / 4 - places, compared=False)
-
-
-def stable(drawn: ResampledScores, unseen: Sequence[str]) -> Wished:
-    """Rank by M's lowest mean F over datasets from which it learnt nothing."""
-    lowest = drawn.at(MEAN_F, 0, unseen).min(axis=1)
-    return Wished(lowest, lowest)
-
-
-def fast(timings: pd.DataFrame, models: Sequence[str], bootstrap: int, seed: int) -> Wished:
-    """Rank by the median seconds per image; draws resample the timings."""
-    rows = []
-    for model in models:
-        seconds = timings.loc[timings["model"] == model, SECONDS].to_numpy(dtype=np.float64)
-        drawn = stream(seed, "labels of a pool", model).choice(seconds, (bootstrap, len(seconds)))
-        rows.append(np.concatenate([[np.median(seconds)], np.median(drawn, axis=1)]))
-    values = np.stack(rows)
-    return Wished(values, -values)
-
-
-def weighted(wished: Mapping[str, Wished], weights: Mapping[str, float]) -> Wished:
-    """Rank by the weighted mean of a model's ranks under each wish, in every draw."""
-    total = sum(weights.values())
-    mean = np.sum([share / total * ranks_of(wished[wish].scores) for wish, share in weights.items()], axis=0)
-    return Wished(mean, -mean)
+def wished(
+    wish: str, drawn: ResampledScores, secondaries: Sequence[str], timings: pd.DataFrame, settings: PoolSettings
+) -> Wished:
+    """Return what models are ranked by under a wish; draws are of scores, or of the timings."""
+    if wish == "few labels":
+        # The fewest shots at which mean F reaches the level; models that need as many are ranked by what the fewest gain.
+        f = drawn.mean_f(secondaries)
+        places = until(f, settings.level)
+        gain = f[:, drawn.shots.index(drawn.fewest)] - f[:, 0]
+        # A gain lies between -1 and 1, so that a quarter of it never makes up for one step of the numbers of shots.
+        return Wished(np.array([*drawn.shots, np.inf])[places.astype(int)], gain / 4 - places, compared=False)
+    if wish == "fast":
+        rows = []
+        for model in drawn.models:
+            seconds = timings.loc[timings["model"] == model, SECONDS].to_numpy(dtype=np.float64)
+            again = stream(settings.seed, "labels of a pool", model).choice(seconds, (settings.bootstrap, len(seconds)))
+            rows.append(np.concatenate([[np.median(seconds)], np.median(again, axis=1)]))
+        return Wished(np.stack(rows), -np.stack(rows))
+    if wish == "stable":
+        # The lowest mean F of M, which learnt from none of the datasets.
+        values = drawn.at(MEAN_F, 0, drawn.datasets).min(axis=1)
+    else:
+        values = drawn.at(wish, max(drawn.shots), secondaries).mean(axis=1)
+    return Wished(values, values)
 
 
 RANKING: Final = (
@@ -249,39 +404,39 @@ RANKING: Final = (
 """The columns of `Pool.rankings`."""
 
 
-def table_of(wished: Mapping[str, Wished], models: Sequence[str]) -> pd.DataFrame:
-    """Build the table of several wishes' rankings: values, ranks and the difference from the best other model."""
-    rows = []
-    for wish, each in wished.items():
-        found = ranking(each.scores[:, 0], each.scores[:, 1:])
-        order = np.argsort(found.rank, kind="stable")
-        for place, model in enumerate(models):
-            values = each.values[place]
-            other = order[0] if order[0] != place else order[1]
-            differences = values - each.values[other] if each.compared else np.full(2, np.nan)
-            row = {"wish": wish, "model": model, "value": _finite(values[0]), **_ends(values)}
-            row |= {"rank": int(found.rank[place]), "rank_low": int(found.low[place]), "rank_high": int(found.high[place])}
-            rows.append({**row, "first": float(found.first[place]), **interval_columns("over", differences)})
-    return pd.DataFrame(rows, columns=list(RANKING))
-
-
-def is_timed(wish: str, weights: Mapping[str, float]) -> bool:
-    """Return whether a ranking depends on the models' timings."""
-    return wish == "fast" or (wish == WEIGHTED and "fast" in weights)
+def rankings_of(
+    drawn: ResampledScores, secondaries: Sequence[str], timings: pd.DataFrame, settings: PoolSettings
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Build `Pool.rankings`, and `Pool.timed_rankings`: values, ranks and the difference from the best other model."""
+    weights, total = settings.weights(), sum(settings.weights().values())
+    found = {wish: wished(wish, drawn, secondaries, timings, settings) for wish in settings.wishes()}
+    if weights:
+        # The weighted mean of a model's ranks under each wish, in every draw.
+        mean = np.sum([share / total * ranks_of(found[wish].scores) for wish, share in weights.items()], axis=0)
+        found[WEIGHTED] = Wished(mean, -mean)
+    rows: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
+    for wish, (values, scores, compared) in found.items():
+        ranked = ranking(scores[:, 0], scores[:, 1:])
+        order = np.argsort(ranked.rank, kind="stable")
+        for place, model in enumerate(drawn.models):
+            own, other = values[place], order[0] if order[0] != place else order[1]
+            row = {"wish": wish, "model": model, "value": own[0] if np.isfinite(own[0]) else np.nan, **_ends(own)}
+            row |= {"rank": int(ranked.rank[place]), "rank_low": int(ranked.low[place]), "rank_high": int(ranked.high[place])}
+            difference = own - values[other] if compared else np.full(2, np.nan)
+            row |= {"first": float(ranked.first[place]), **interval_columns("over", difference)}
+            rows[wish == "fast" or (wish == WEIGHTED and "fast" in weights)].append(row)
+    plain, timed = (pd.DataFrame(rows[key], columns=list(RANKING)) for key in (False, True))
+    return plain, timed
 
 
 def _ends(values: Float64Array) -> dict[str, float]:
     """Return the ends of the 95 % interval of the draws; NaN for an end that no number of shots reached."""
     draws = values[1:][~np.isnan(values[1:])]
     if np.isinf(draws).any():
-        low, high = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
-        return {"low": _finite(low), "high": _finite(high)}
-    ends = interval_columns("", values)
-    return {"low": ends["_low"], "high": ends["_high"]}
-
-
-def _finite(value: float) -> float:
-    return float(value) if np.isfinite(value) else float("nan")
+        ends = np.quantile(draws, [0.025, 0.975], method="inverted_cdf")
+        return dict(zip(("low", "high"), np.where(np.isfinite(ends), ends, np.nan).tolist(), strict=True))
+    low, high = interval_of(values)
+    return {"low": low, "high": high}
 
 
 class PoolSettings(KindSettings):
@@ -342,19 +497,7 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
     files = {model: folder / model / f"models/seed{seeds[0]}/{BASELINE}.safetensors" for model in studied.segmenters}
     checkpoints = {model: Checkpoint.load(file) for model, file in files.items()}
     timings = timings_of(checkpoints, inputs.dataset(studied.secondaries[0]), inputs.device, progress=progress)
-    weights = settings.weights()
-    wished = {}
-    for wish in settings.wishes():
-        if wish == "few labels":
-            wished[wish] = frugal(drawn, studied.secondaries, settings.level)
-        elif wish == "stable":
-            wished[wish] = stable(drawn, (*studied.secondaries, *blind))
-        elif wish == "fast":
-            wished[wish] = fast(timings, drawn.models, settings.bootstrap, settings.seed)
-        else:
-            wished[wish] = highest(drawn, wish, studied.secondaries)
-    wished |= {WEIGHTED: weighted(wished, weights)} if weights else {}
-    timed = {wish: each for wish, each in wished.items() if is_timed(wish, weights)}
+    rankings, timed_rankings = rankings_of(drawn, studied.secondaries, timings, settings)
     return Pool(
         of=settings.of,
         strategy=strategy,
@@ -365,7 +508,7 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
         shots=drawn.shots,
         seeds=seeds,
         wishes=settings.wishes(),
-        weights=weights,
+        weights=settings.weights(),
         level=settings.level,
         flat=settings.flat,
         floor=settings.floor,
@@ -378,8 +521,8 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
         distances=_distances(studied, files, inputs),
         costs=costs_of(checkpoints),
         timings=timings,
-        rankings=table_of({wish: each for wish, each in wished.items() if wish not in timed}, drawn.models),
-        timed_rankings=table_of(timed, drawn.models),
+        rankings=rankings,
+        timed_rankings=timed_rankings,
         provenance=Provenance.now(),
     )
 

@@ -1,7 +1,7 @@
 """Run the paper's study of persons (appendix E): are a person's images closest to each other, whatever view and weather?"""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any, Final, NamedTuple
@@ -158,32 +158,27 @@ class SetSpaces:
         return projected.primary, projected.secondary
 
 
-def from_references(rows: FloatArray, compared: VariationSets, components: int, mode: Space) -> Iterator[FromReferences]:
-    """Yield the measures from each primary set in turn, one record each, for `stacked` to join."""
+def from_references(
+    rows: FloatArray, compared: VariationSets, components: int, mode: Space, measured: Callable[[], object] = lambda: None
+) -> FromReferences:
+    """Measure from each primary set to all others, calling `measured` after each."""
     spaces, sets = SetSpaces(rows, compared.sets, components, mode), compared.sets
+    o_dist = np.full((len(compared.references), len(sets)), np.nan)
+    own_distance, margins = o_dist.copy(), []
+    i_dist = [np.full(len(each.rows), np.nan) for each in sets]
     for order, reference in enumerate(compared.references.tolist()):
-        i_dist = [np.full(len(each.rows), np.nan) for each in sets]
-        own_distance = np.full(len(sets), np.nan)
         for place in range(len(sets)):
             if place != reference:
                 p, s = spaces.pair(reference, place)
-                i_dist[place] = image_to_dataset(s, p)
-                own_distance[place] = self_distance(p) if len(p) > 1 else np.nan
-        o_dist = np.array([values.mean() for values in i_dist])
-        found = identity_margin(o_dist[compared.own(reference)].tolist(), o_dist[compared.others(reference)].tolist())
-        yield FromReferences(
-            o_dist[None],
-            quotient(o_dist, own_distance)[None],
-            np.array([found.violated]),
-            np.array([found.margin]),
-            np.empty(0) if order else np.concatenate(i_dist),
-        )
-
-
-def stacked(parts: list[FromReferences]) -> FromReferences:
-    """Join the records of single primary sets."""
-    joined = {name: np.concatenate([getattr(part, name) for part in parts]) for name in FromReferences._fields[:-1]}
-    return FromReferences(**joined, i_dist=parts[0].i_dist)
+                distances = image_to_dataset(s, p)
+                i_dist[place] = i_dist[place] if order else distances
+                o_dist[order, place] = distances.mean()
+                own_distance[order, place] = self_distance(p) if len(p) > 1 else np.nan
+        own, others = (o_dist[order, mask].tolist() for mask in (compared.own(reference), compared.others(reference)))
+        margins.append(identity_margin(own, others))
+        measured()
+    violated, margin = (np.array([getattr(each, name) for each in margins]) for name in ("violated", "margin"))
+    return FromReferences(o_dist, quotient(o_dist, own_distance), violated, margin, np.concatenate(i_dist))
 
 
 FEWEST = 5
@@ -358,36 +353,30 @@ def _run(settings: IdentitySettings, inputs: Inputs) -> Identity:
         PerturbedBackbone(backbone, change) for backbone, change in product(loaded, perturbations_of(settings.perturbations))
     ]
     views = [features for (features,) in inputs.features([dataset], [*loaded, *changed])]
-    labels = [(name, UNCHANGED) for name in settings.backbones]
-    labels += product(settings.backbones, settings.perturbations)
+    labels = [*product(settings.backbones, [UNCHANGED]), *product(settings.backbones, settings.perturbations)]
     readable = table[table["image"].isin(views[0].images)].reset_index(drop=True)
     sets = compared(readable, settings.variations, settings.references, settings.seed)
     _check_space(settings, sets)
     kept = KeptArrays(inputs.folder / PARTS)
     by_label = dict(zip(labels, views, strict=True))
-    keys = list(product(settings.backbones, (UNCHANGED, *settings.perturbations), sets))
-    total = sum(len(sets[variation].references) for _, _, variation in keys)
+    total = len(labels) * sum(len(each.references) for each in sets.values())
     # What a part's numbers depend on beside its features and variation.
     chosen = settings.model_dump(mode="json", exclude={"title", "backbones", "perturbations", "variations", "bootstrap"})
     measured: dict[Key, FromReferences] = {}
     with bar(progress=inputs.execution.progress, patient=True, total=total, unit="set", desc="sets") as shown:
-        held: dict[tuple[str, str], FloatArray] = {}
-        for key in keys:
-            features, of_variation = by_label[key[:2]], sets[key[2]]
-            part = part_key("identity", chosen, key[2], dict(features.identity), features.contents, readable.to_csv())
-            arrays = kept.read(part)
-            if arrays is None:
-                if key[:2] not in held:
-                    held = {key[:2]: _rows(features)}
-                measures = []
-                for each in from_references(held[key[:2]], of_variation, settings.components, settings.projection):
-                    measures.append(each)
-                    shown.update()
-                arrays = stacked(measures)._asdict()
-                kept.keep(part, arrays)
-            else:
-                shown.update(len(of_variation.references))
-            measured[key] = FromReferences(**arrays)
+        for label in product(settings.backbones, (UNCHANGED, *settings.perturbations)):
+            features, rows = by_label[label], None
+            for variation, each in sets.items():
+                part = part_key("identity", chosen, variation, dict(features.identity), features.contents, readable.to_csv())
+                arrays = kept.read(part)
+                if arrays is None:
+                    rows = _rows(features) if rows is None else rows
+                    found = from_references(rows, each, settings.components, settings.projection, shown.update)
+                    arrays = found._asdict()
+                    kept.keep(part, arrays)
+                else:
+                    shown.update(len(each.references))
+                measured[(*label, variation)] = FromReferences(**arrays)
     result = _result(settings, readable, sets, views[0], measured)
     kept.forget()
     return result

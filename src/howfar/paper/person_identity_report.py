@@ -30,11 +30,7 @@ PARTS = 2
 
 
 def identity_pictures(result: Identity) -> Figure:
-    """Draw images of each person, a row per person, with their values below (fig. 30).
-
-    Images are read again from their files, and kept at 144 pixels; one that is no longer there is a labelled box. The
-    first `MOST_PICTURED` persons are drawn.
-    """
+    """Draw images of each of the first `MOST_PICTURED` persons, a row per person, with their values below (fig. 30)."""
     persons, left_out = style.first(result.persons, MOST_PICTURED)
     rows = [result.pictures[result.pictures["person"] == person] for person in persons]
     across = max(map(len, rows))
@@ -73,9 +69,7 @@ MOST_PERSONS = 14
 def identity_violins(result: Identity, backbone: str, perturbed: str = "") -> Figure:
     """Draw I^dist of every set's images from the first primary set, a row of panels per variation (fig. 31).
 
-    Blue sets are of the same person, orange ones of others; dots are O^dist. The dashed line is at the farthest set of the same
-    person: an orange dot on or below it violates equations 9 to 11. Images with the perturbation `perturbed` stand to the right
-    of those as they are (fig. 32).
+    Images with the perturbation `perturbed` stand to the right of those as they are (fig. 32).
     """
     several, perturbations = bool(perturbed), (UNCHANGED, perturbed) if perturbed else (UNCHANGED,)
     title = f"Distances of persons by {backbone}" + (f", images as they are and with {perturbed}" if several else "")

@@ -67,24 +67,17 @@ def scaled_rows(
     return doc.Table(columns, cells)
 
 
-TABLE_9: Final = doc.Table(
-    (doc.Column("variation"), doc.Column("values"), doc.Column("images a set"), doc.Column("which")),
+TABLE_9: Final = doc.tabulate(
     (
-        (doc.Cell("viewpoint"), doc.count(36), doc.count(49), doc.Cell("0°, 10° … 350°")),
-        (doc.Cell("scene"), doc.count(9), doc.count(252), doc.Cell("urban and wild")),
-        (
-            doc.Cell("weather"),
-            doc.count(7),
-            doc.count(252),
-            doc.Cell("sunny, clouds, overcast, foggy, neutral, blizzard, snowlight"),
-        ),
-        (
-            doc.Cell("illumination"),
-            doc.count(7),
-            doc.count(252),
-            doc.Cell("midnight, dawn, forenoon, noon, afternoon, dusk, night"),
-        ),
+        ("viewpoint", 36, 49, "0°, 10° … 350°"),
+        ("scene", 9, 252, "urban and wild"),
+        ("weather", 7, 252, "sunny, clouds, overcast, foggy, neutral, blizzard, snowlight"),
+        ("illumination", 7, 252, "midnight, dawn, forenoon, noon, afternoon, dusk, night"),
     ),
+    ("variation", "", lambda row: doc.Cell(row[0])),
+    ("values", "", lambda row: doc.count(row[1])),
+    ("images a set", "", lambda row: doc.count(row[2])),
+    ("which", "", lambda row: doc.Cell(row[3])),
 )
 """Variations of the two persons of FineGPR, with the images of each that the text of appendix E counts."""
 
@@ -98,25 +91,16 @@ CATEGORIES: Final = frozenset([
     "runway", "supermarket", "synagogue", "toyshop", "waiting_room", "wind_farm", "yard",
 ])  # fmt: skip
 """Table 7: the categories of SUN397 that were drawn."""
-VIOLINS: Final = {"field": "Figure 18"}
-CLOSEST: Final = {
-    "field": "Figure 19",
-    "house": "Figure 21",
-    "bookstore": "Figure 23",
-    "kitchen": "Figure 24",
-    "toyshop": "Figure 25",
-    "chemistry_lab": "Figure 29",
-    "living_room": "Figure 29",
-    "snowfield": "Figure 29",
-}
 # The captions of figures 26 and 27 are of bookstore and of kitchen; which is which, the text that we have does not tell.
-FARTHEST: Final = {
-    "field": "Figure 20",
-    "house": "Figure 22",
-    "bookstore": "Figures 26 and 27",
-    "kitchen": "Figures 26 and 27",
-    "toyshop": "Figure 28",
-}
+SCENE_FIGURES: Final[Mapping[str, Mapping[str, str]]] = {
+    "violins": {"field": "18"},
+    "closest": {
+        "field": "19", "house": "21", "bookstore": "23", "kitchen": "24", "toyshop": "25", "chemistry_lab": "29",
+        "living_room": "29", "snowfield": "29",
+    },
+    "farthest": {"field": "20", "house": "22", "bookstore": "26 and 27", "kitchen": "26 and 27", "toyshop": "28"},
+}  # fmt: skip
+"""Numbers of the paper's figures by what they show and by primary category."""
 
 
 def is_listed(category: str) -> bool:
@@ -124,9 +108,11 @@ def is_listed(category: str) -> bool:
     return _plain(category) in CATEGORIES
 
 
-def label(figures: dict[str, str], primary: str, otherwise: str) -> str:
-    """Return the paper's figure number for a primary category, or "As" the given figure for another category."""
-    return figures.get(_plain(primary), f"As {otherwise}")
+def scene_label(shows: str, primary: str) -> str:
+    """Return the paper's figure of a primary category; of a category that it does not show, "As" that of its field."""
+    figures = SCENE_FIGURES[shows]
+    number = figures.get(_plain(primary), figures["field"])
+    return f"{'' if _plain(primary) in figures else 'As '}Figure{'s' if ' ' in number else ''} {number}"
 
 
 def _plain(category: str) -> str:

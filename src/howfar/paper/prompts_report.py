@@ -59,9 +59,8 @@ def _caption(prompting: Prompting) -> Caption:
 def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int = 12) -> Figure:
     """Draw an image of each dataset: the photograph with each SAM prompt and its map, a CLIPSeg map per text (figs. 11, 12).
 
-    The image is the one in the middle by its F at 0.5 with the first prompt; of an even number the lower. Green circles are
-    points on the foreground, red crosses points beside it, green rectangles boxes; those of PerSAM-F are the points that it
-    chose. White is certain. The maps lie below `folder`, the study's; at most `limit` datasets are shown.
+    The image is the one in the middle by its F at 0.5 with the first prompt; of an even number the lower. The maps lie below
+    `folder`, the study's; at most `limit` datasets are shown.
     """
     datasets, left_out = style.first(prompting.datasets, limit)
     prompt = prompting.prompts[0]

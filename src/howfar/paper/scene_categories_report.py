@@ -11,12 +11,10 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from howfar.arrays import Float64Array
 from howfar.figures import Caption, style
 from howfar.figures.contact_sheets import photograph, three_digits
 from howfar.figures.distance_figures import half_violin
-from howfar.paper import printed_values
-from howfar.paper.printed_values import is_listed
+from howfar.paper.printed_values import is_listed, scene_label
 from howfar.report import section as doc
 from howfar.results.distance_studies import UNCHANGED, End, Robustness, Scenes
 from howfar.results.distance_studies import with_interval as written
@@ -33,11 +31,7 @@ FEWEST, MOST = 5, 7
 
 
 def scene_violins(result: Scenes, primary: str) -> Figure:
-    """Draw the distribution of I^dist in the closest and farthest or named categories, a panel per backbone (fig. 18).
-
-    Closest on top. A grey stroke marks the primary category's distance from itself in the space that it shares with the one
-    in that row.
-    """
+    """Draw the distribution of I^dist in the closest and farthest or named categories, a panel per backbone (fig. 18)."""
     count, rows = len(result.backbones), max(len(result.shown(primary, backbone)) for backbone in result.names())
     with style.drawing():
         height = 0.75 + 0.3 * rows
@@ -49,8 +43,7 @@ def scene_violins(result: Scenes, primary: str) -> Figure:
             for line, name in enumerate(shown):
                 near = float(measured.loc[name, "rank"]) <= (len(measured) + 1) / 2
                 images = matching(result.images, primary=primary, backbone=backbone, dataset=name)
-                values = np.sort(images["i_dist_mean"].to_numpy(dtype=np.float64))
-                half_violin(axes, values, line + 0.2, -1, CLOSEST if near else FARTHEST, name)
+                half_violin(axes, images["i_dist_mean"], line + 0.2, -1, CLOSEST if near else FARTHEST, name)
                 own = float(measured.loc[name, "self_distance"])
                 axes.vlines(own, line - 0.25, line + 0.3, color=style.MUTED, lw=1.2, label=f"own:{name}")
             style.name_rows(axes, [style.name_text(name, 20) for name in shown])
@@ -65,10 +58,9 @@ def scene_violins(result: Scenes, primary: str) -> Figure:
 
 
 def scene_images(result: Scenes, primary: str, end: End) -> Figure:
-    """Draw the images closest to or farthest from a primary category, a row per backbone, one image per category.
+    """Draw the images closest to or farthest from a primary category, a row per backbone (figs 19 to 29).
 
-    Under each: its category, I^dist in mean form, and the category's place by O^dist. Images are read again from their files;
-    one that is no longer there is a grey box. After figs 19 to 29.
+    Images are read again from their files; one that is no longer there is a grey box.
     """
     # In image sides: the width of the images and of the sheet, a line of text, and a row.
     count = max(FEWEST, result.k)
@@ -278,10 +270,10 @@ def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[doc.Part]:
             f"are medians, grey strokes are the mean distance of {primary}'s images from each other in the same space.",
             " ".join(f"{backbone}: {', '.join(result.shown(primary, backbone))}." for backbone in result.names()),
         ),
-        printed_values.label(printed_values.VIOLINS, primary, "Figure 18"),
+        scene_label("violins", primary),
     )
-    yield _images(result, primary, place, "closest", printed_values.label(printed_values.CLOSEST, primary, "Figure 19"))
-    yield _images(result, primary, place, "farthest", printed_values.label(printed_values.FARTHEST, primary, "Figure 20"))
+    yield _images(result, primary, place, "closest")
+    yield _images(result, primary, place, "farthest")
     yield doc.TablePart(
         f"distances-{place}",
         f"Relative distance of every category from {primary}",
@@ -290,7 +282,7 @@ def _of_primary(result: Scenes, primary: str, place: int) -> Iterator[doc.Part]:
     )
 
 
-def _images(result: Scenes, primary: str, place: int, end: End, label: str) -> doc.FigurePart:
+def _images(result: Scenes, primary: str, place: int, end: End) -> doc.FigurePart:
     rows = []
     for backbone in result.names():
         found = result.at_the_end(primary, backbone, end)
@@ -301,7 +293,9 @@ def _images(result: Scenes, primary: str, place: int, end: End, label: str) -> d
         f"{end}. Under each: its category, its mean distance, and the category's place by O^dist, 1 being the closest."
     )
     draw = partial(scene_images, result, primary, end)
-    return doc.FigurePart(f"{end}-{place}", draw, Caption(f"The {end} images, {primary}", text, " ".join(rows)), label)
+    return doc.FigurePart(
+        f"{end}-{place}", draw, Caption(f"The {end} images, {primary}", text, " ".join(rows)), scene_label(end, primary)
+    )
 
 
 SPREAD: Final = 0.6
@@ -342,19 +336,16 @@ def stability(result: Robustness) -> Figure:
 
 
 def before_and_after(result: Robustness, backbone: str) -> Figure:
-    """Draw the perturbed categories' relative image distances before (above the line) and after (below it).
-
-    One panel a perturbation, one row a category, the closest before it on top.
-    """
+    """Draw the perturbed categories' relative image distances before and after, a panel per perturbation."""
     shown, names = result.perturbed(backbone), list(result.perturbations)
     panel = 0.6 + 0.36 * len(shown)
     with style.drawing():
         figure, panels, _ = style.panel_grid(len(names), 2, lambda lines: 1.3 + lines * panel, narrow=5.6)
         for position, (axes, name) in enumerate(zip(panels, names, strict=True)):
             for line, category in enumerate(shown):
-                before, after = (_ascending(result, backbone, which, category) for which in (UNCHANGED, name))
-                half_violin(axes, before, line, -1, style.PRIMARY, f"before:{category}")
-                half_violin(axes, after, line, +1, style.look(position).colour, f"after:{category}")
+                images = matching(result.images, backbone=backbone, dataset=category).groupby("perturbation")["relative"]
+                half_violin(axes, images.get_group(UNCHANGED), line, -1, style.PRIMARY, f"before:{category}")
+                half_violin(axes, images.get_group(name), line, +1, style.look(position).colour, f"after:{category}")
             axes.axhline(result.k - 0.5, color=style.MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
             axes.tick_params(axis="y", length=0)
             style.head_panel(axes, name, result.perturbations[name])
@@ -369,12 +360,6 @@ def before_and_after(result: Robustness, backbone: str) -> Figure:
             figure, f"Distances from {style.name_text(result.primary)} before and after, by {style.name_text(backbone)}", note
         )
     return figure
-
-
-def _ascending(result: Robustness, backbone: str, perturbation: str, category: str) -> Float64Array:
-    images = matching(result.images, backbone=backbone, perturbation=perturbation, dataset=category)
-    values = images["relative"].to_numpy(dtype=np.float64)
-    return np.sort(values[np.isfinite(values)])
 
 
 def robustness_section(result: Robustness, context: doc.Context) -> doc.Section:
@@ -442,8 +427,7 @@ def robustness_lead(result: Robustness) -> str:
     others = [str(name) for name in ordered["backbone"][1:]]
     if not others:
         return f"{text.replace(' best:', ' with')}."
-    gaps = {name: difference(result, str(best["backbone"]), name) for name in others}
-    apart = [name for name, gap in gaps.items() if gap["kendall_low"] > 0 or gap["kendall_high"] < 0]
+    apart = [name for name in others if difference(result, str(best["backbone"]), name).clear]
     alike = [name for name in others if name not in apart]
     if not apart:
         return f"{text}; the intervals tell it apart from no other backbone."
@@ -455,21 +439,12 @@ def _ordered(result: Robustness) -> pd.DataFrame:
     return result.overall.sort_values("kendall", ascending=False, kind="stable")
 
 
-TURNED: Final = {
-    f"{name}{end}": f"{name}{other}"
-    for name in ("kendall", "overlap")
-    for end, other in (("", ""), ("_low", "_high"), ("_high", "_low"))
-}
-"""The column that holds a number of the opposite difference, by column."""
-
-
-def difference(result: Robustness, one: str, other: str) -> pd.Series:
-    """Return the differences in τ and overlap of one backbone minus another, in either stored direction."""
-    straight = matching(result.differences, one=one, other=other)
-    if len(straight):
-        return straight.iloc[0]
-    row = matching(result.differences, one=other, other=one).iloc[0]
-    return pd.Series({"one": one, "other": other, **{name: -row[turned] for name, turned in TURNED.items()}})
+def difference(result: Robustness, one: str, other: str) -> Interval:
+    """Return the difference in τ of one backbone minus another, in either stored direction."""
+    rows = matching(result.differences, one=one, other=other)
+    if len(rows):
+        return Interval.of(rows.iloc[0], "kendall")
+    return -Interval.of(matching(result.differences, one=other, other=one).iloc[0], "kendall")
 
 
 def _stability(result: Robustness) -> doc.Table:
@@ -497,7 +472,7 @@ def _overall(result: Robustness) -> doc.Table:
     def less(row: Any) -> doc.Cell:
         if row["backbone"] == best:
             return doc.UNDEFINED
-        return doc.row_interval(difference(result, row["backbone"], best), "kendall", doc.three)
+        return doc.interval_cell(difference(result, row["backbone"], best), doc.three)
 
     return doc.tabulate(
         ordered.to_dict("records"),

@@ -34,10 +34,8 @@ COLUMNS = 3
 def performance_slopes(result: PerformanceByDistance, *, measure: adapted.Measure = "f_ods", limit: int = 24) -> Figure:
     """Draw the change of F from the nearest to the farthest image, a panel per segmenter and a row per model.
 
-    Shown are M and the models without background of the strategy that the result is about. The black dot is the slope within
-    the secondaries, all images alike, with its 95 % interval over photographs; hollow marks are the datasets' own slopes. The
-    band is the change that counts as none. `measure` "f_ods" takes F at each dataset's best threshold, as the paper; "f" at
-    each model's own. At most `limit` datasets are marked, the first.
+    Shown are M and the models without background of the strategy that the result is about, and at most `limit` datasets, the
+    first. `measure` "f_ods" takes F at each dataset's best threshold, as the paper; "f" at each model's own.
     """
     adapted.check_measure(measure)
     shown, left_out = style.first(result.secondaries, limit)
@@ -269,12 +267,7 @@ _SLOPES = "Intervals are over photographs; all: within the secondaries, differen
 
 
 def suppression(result: Suppression) -> Figure:
-    """Draw false positives of M and of the most-shots models without and with background, a row per model.
-
-    Left: share of the pixels of background that no model learnt from, with its 95 % interval over photographs and trainings.
-    Right: how mean F of the secondaries changed by adding the background, with its 95 % interval. Rows of a segmenter stand
-    together, in one colour.
-    """
+    """Draw false positives of M and of the most-shots models without and with background, a row per model, and their price."""
     look_of = {name: style.look(position) for position, name in enumerate(result.segmenters)}
     images = f"{result.left} image{doc.plural(result.left)} of {style.name_text(result.background)}"
     note = f"on {images} that no model learnt from; lines are 95 % intervals"

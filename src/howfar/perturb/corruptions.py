@@ -1,6 +1,7 @@
 """Corrupt images, or images with masks: brightness, blur, noise, tones, texture, foreground contrast, and scale."""
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -20,96 +21,69 @@ from howfar.perturb.perturbation import (
 
 REFERENCE: Final = 448
 """Side in pixels of the paper's images; lengths are given for it and scaled to an image's own sides."""
-SIGMA: Final = 2.0
-NOISE: Final = 0.1
-
-
-def scaled_brightness(factor: float) -> Perturbation:
-    """Multiply every value by a factor and clip at 255; factors 1.3 and 0.7 are the paper's ±30 %."""
-
-    def change(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-        return as_pixels(pixels * factor)
-
-    return Perturbation("brighter" if factor > 1 else "darker", change, {"brightness": factor})
-
-
-def gaussian_blur(sigma: float = SIGMA) -> Perturbation:
-    """Blur by a Gaussian with `sigma` in pixels at 448 × 448, scaled to the image's own size."""
-
-    def change(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-        widths = (sigma * pixels.shape[0] / REFERENCE, sigma * pixels.shape[1] / REFERENCE, 0.0)
-        blurred = ndimage.gaussian_filter(pixels.astype(np.float32), widths, mode="nearest")
-        return as_pixels(blurred)
-
-    return Perturbation("blur", change, {"sigma": sigma, "at": REFERENCE})
-
-
-def gaussian_noise(deviation: float = NOISE) -> Perturbation:
-    """Add independent Gaussian noise to every value, with standard deviation `deviation` · 255."""
-
-    def change(pixels: Pixels, rng: np.random.Generator) -> Pixels:
-        noise = rng.standard_normal(pixels.shape, dtype=np.float32) * np.float32(255 * deviation)
-        return as_pixels(pixels + noise)
-
-    return Perturbation("noise", change, {"deviation": deviation})
-
-
-BRIGHTER: Final = scaled_brightness(1.3)
-DARKER: Final = scaled_brightness(0.7)
-BLUR: Final = gaussian_blur()
-NOISY: Final = gaussian_noise()
-
-
-def _of_corruption(perturbation: Callable[[float], Perturbation]) -> Callable[[PerturbationSource, float], Labelled]:
-    def changed(source: PerturbationSource, strength: float) -> Labelled:
-        return perturbation(strength).change(source.pixels, source.rng), source.mask.copy()
-
-    return changed
-
-
-LABELLED_BLUR: Final = LabelledPerturbation(
-    "blur", _of_corruption(gaussian_blur), "pixels of a Gaussian at 448 × 448", (3.0, 6.0), high=100.0
-)
-LABELLED_NOISE: Final = LabelledPerturbation(
-    "noise", _of_corruption(gaussian_noise), "deviation of Gaussian noise, of 1", (0.1, 0.25), high=2.0
-)
-
 
 Values = NDArray[np.floating[Any]]
+Change = Callable[[Values, float, np.random.Generator], Values]
+"""A change of an image's values of 0-255 by a strength, which leaves a mask as it is."""
 
 
-def darken(values: Values, strength: float) -> Values:
-    """Darken an image by multiplying values by 1 − strength."""
+def darken(values: Values, strength: float, rng: np.random.Generator) -> Values:
+    """Darken an image by multiplying values by 1 − strength; below 0 it becomes brighter."""
     return values * (1 - strength)
 
 
-def flatten(values: Values, strength: float) -> Values:
+def gaussian_blur(values: Values, strength: float, rng: np.random.Generator) -> Values:
+    """Blur by a Gaussian with a sigma of `strength` pixels at 448 × 448, scaled to the image's own size."""
+    widths = (strength * values.shape[0] / REFERENCE, strength * values.shape[1] / REFERENCE, 0.0)
+    blurred: Values = ndimage.gaussian_filter(values.astype(np.float32), widths, mode="nearest")
+    return blurred
+
+
+def gaussian_noise(values: Values, strength: float, rng: np.random.Generator) -> Values:
+    """Add independent Gaussian noise to every value, with standard deviation `strength` · 255."""
+    return values.astype(np.float32) + rng.standard_normal(values.shape, dtype=np.float32) * np.float32(255 * strength)
+
+
+def flatten(values: Values, strength: float, rng: np.random.Generator) -> Values:
     """Reduce contrast by moving values towards the channel's mean by `strength`; 1 leaves a single colour."""
     centre: Values = values.mean(axis=(0, 1))
     return values + strength * (centre - values)
 
 
-def bend(values: Values, strength: float) -> Values:
+def bend(values: Values, strength: float, rng: np.random.Generator) -> Values:
     """Change gamma by raising values of 0-1 to the power 2^strength; above 0 mid-tones become darker, below 0 brighter."""
     return np.asarray(255 * (values / 255) ** (2.0**strength))
 
 
-def invert(values: Values, strength: float) -> Values:
+def invert(values: Values, strength: float, rng: np.random.Generator) -> Values:
     """Mix values with their inverse, (1 − strength) v + strength (255 − v); 1 inverts the image, 0.5 leaves uniform grey."""
     return values + strength * (255 - 2 * values)
 
 
-def _of_tone(change: Callable[[Values, float], Values]) -> Callable[[PerturbationSource, float], Labelled]:
-    def changed(source: PerturbationSource, strength: float) -> Labelled:
-        return as_pixels(change(source.pixels.astype(np.float64), strength)), source.mask.copy()
-
-    return changed
+def _changed(change: Change, strength: float, pixels: Pixels, rng: np.random.Generator) -> Pixels:
+    return as_pixels(change(pixels.astype(np.float64), strength, rng))
 
 
-DARKEN: Final = LabelledPerturbation("darken", _of_tone(darken), "share of the light that is lost", (0.4, 0.7))
-CONTRAST: Final = LabelledPerturbation("contrast", _of_tone(flatten), "share of the contrast that is lost", (0.5, 0.75))
-GAMMA: Final = LabelledPerturbation("gamma", _of_tone(bend), "values are raised to 2^strength", (-1.0, 1.0), -4.0, 4.0)
-INVERT: Final = LabelledPerturbation("invert", _of_tone(invert), "share of the inverted image", (1.0,))
+def _labelled(change: Change) -> Callable[[PerturbationSource, float], Labelled]:
+    return lambda source, strength: (_changed(change, strength, source.pixels, source.rng), source.mask.copy())
+
+
+# The paper's, of which the brightness is ±30 %.
+BRIGHTER: Final = Perturbation("brighter", partial(_changed, darken, -0.3), {"brightness": 1.3})
+DARKER: Final = Perturbation("darker", partial(_changed, darken, 0.3), {"brightness": 0.7})
+BLUR: Final = Perturbation("blur", partial(_changed, gaussian_blur, 2.0), {"sigma": 2.0, "at": REFERENCE})
+NOISY: Final = Perturbation("noise", partial(_changed, gaussian_noise, 0.1), {"deviation": 0.1})
+
+LABELLED_BLUR: Final = LabelledPerturbation(
+    "blur", _labelled(gaussian_blur), "pixels of a Gaussian at 448 × 448", (3.0, 6.0), high=100.0
+)
+LABELLED_NOISE: Final = LabelledPerturbation(
+    "noise", _labelled(gaussian_noise), "deviation of Gaussian noise, of 1", (0.1, 0.25), high=2.0
+)
+DARKEN: Final = LabelledPerturbation("darken", _labelled(darken), "share of the light that is lost", (0.4, 0.7))
+CONTRAST: Final = LabelledPerturbation("contrast", _labelled(flatten), "share of the contrast that is lost", (0.5, 0.75))
+GAMMA: Final = LabelledPerturbation("gamma", _labelled(bend), "values are raised to 2^strength", (-1.0, 1.0), -4.0, 4.0)
+INVERT: Final = LabelledPerturbation("invert", _labelled(invert), "share of the inverted image", (1.0,))
 
 
 def blend(source: PerturbationSource, strength: float) -> Labelled:

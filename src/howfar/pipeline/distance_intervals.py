@@ -17,7 +17,7 @@ from howfar.arrays import Float64Array, group_numbers
 from howfar.distances.dataset_distances import energy_of_sums, of_other_groups, own_group_sums
 from howfar.distances.frechet import frechet_of_draws
 from howfar.distances.mmd import Kernel, cubic, gaussian, kernel_forms, median_bandwidth, typical
-from howfar.distances.pairwise import bilinear_forms, both_sums, in_single, quadratic_forms, row_sums
+from howfar.distances.pairwise import bilinear_forms, both_sums, quadratic_forms, row_sums
 from howfar.distances.wasserstein import Slices
 from howfar.results import Features
 from howfar.significance import interval, resample_counts, unbiased_mean
@@ -62,7 +62,7 @@ class RowSums(NamedTuple):
     @classmethod
     def of(cls, p: Float64Array, s: Float64Array) -> RowSums:
         """Compute all sums of distances from the projected images."""
-        of_s, of_p = both_sums(s, p) if in_single(s, p) else (row_sums(s, p), None)
+        of_s, of_p = both_sums(s, p)
         return cls(of_s, row_sums(p, p), row_sums(s, s), of_p)
 
     def energy(self) -> float:

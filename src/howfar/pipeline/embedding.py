@@ -17,14 +17,14 @@ import numpy as np
 
 from howfar import protocols
 from howfar.backbones import BackboneArgument, as_backbone, is_stored
-from howfar.backbones.lazy_backbone import one_torch_thread_each
+from howfar.backbones.backbone_family import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
 from howfar.data.bands_and_range import NO_DATA, left_out, no_data, range_warning
+from howfar.data.dataset_items import BufferedText, HashColumn, ItemTable, TextColumn
+from howfar.data.dataset_items import Item as ImageItem
 from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture, pictures_in_use
-from howfar.data.item_table import BufferedText, HashColumn, ItemTable, PathTexts, TextColumn
-from howfar.data.item_table import Item as ImageItem
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import is_in_memory
 from howfar.memory import at_a_time, file_limit, is_set, within
@@ -253,10 +253,10 @@ class Outcomes(BufferedText[Outcome]):
     def columns(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
         """Return names, paths and content hashes of the images with features."""
         if not self._reasons:
-            return self._items.names, PathTexts(self._items), self._contents
+            return self._items.names, self._items.paths(), self._contents
         rows = array("q", np.flatnonzero((np.array(memoryview(self._flags)) & _FAILED) == 0).astype(np.int64).tobytes())
         names = TextColumn(self._items.names[row] for row in rows)
-        return names, PathTexts(self._items, rows), HashColumn(self._contents[row] for row in rows)
+        return names, self._items.paths(rows), HashColumn(self._contents[row] for row in rows)
 
     def groups(self) -> tuple[str | None, ...]:
         """Return the groups of the images with features; () if no image has one."""

@@ -1,8 +1,6 @@
 """Compute distances, intervals and p-values of two projected datasets, or of a dataset's subgroups, within a memory budget."""
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -12,11 +10,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar import registry
 from howfar.arrays import Float64Array
-from howfar.cores import available_cores, numeric_threads
+from howfar.cores import available_cores
 from howfar.distances.knn import neighbours as nearest_images
 from howfar.distances.pairwise import PAIRS_PER_TILE, SINGLE_FROM, in_single, quadratic_forms, row_sums
 from howfar.errors import InputError
-from howfar.memory import at_a_time, beside, budget, is_set, plan, within
+from howfar.memory import at_a_time, beside, budget, plan, within
 from howfar.pipeline.distance_intervals import (
     FEWEST,
     MOST_DRAWS,
@@ -112,8 +110,6 @@ def _scores(rows: int, z: int) -> int:
 # What has a column or a field of its own; every other registered distance stands among the rivals.
 OWN_COLUMN = ("i_dist", "knn", "mahalanobis")
 OWN_FIELD = ("o_dist", "energy")
-_BESIDE = 1 << 24
-"""Counts up to which they may lie in memory while all else is measured."""
 NAMED = 5
 """Nearest images of P that are named for an image of S, at most."""
 
@@ -161,38 +157,43 @@ def measure(
     shared by several secondaries; else they are drawn from `seed`. With `groups` whole groups are resampled, an image of P is
     measured against other groups' images alone, and dataset distances that are not the paper's have no interval.
     """
-    with _drawn_beside(pair, bootstrap, seed, primary_draws, groups) as (of_distances, of_rivals):
-        p, s = pair.primary, pair.secondary
-        near = nearest_images(s, p, k=min(neighbours, len(p)))
-        nearest = near.distances.mean(axis=1)
-        spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
-        mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
-        others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
-        means = {name: float(np.mean(value)) for name, value in others.items() if value is not None}
-        sums = RowSums.of(p, s)
-        i_dist = sums.between / len(p)
-        of_groups = None if groups is None else groups.p
-        own = own_distances(sums.within_p, p, of_groups)
-        resampled = None if of_distances is None else DistanceDraws.of(p, s, sums, of_distances())
-        return PairMeasures(
-            i_dist=i_dist,
-            knn=nearest,
-            mahalanobis=mahalanobis,
-            percentile=None if own is None else percentiles(i_dist, own),
-            conformal=None if own is None else p_values(i_dist, own, of_groups),
-            own=own,
-            relative=None
-            if own is None or not above_rounding(own.mean(), i_dist.mean())
-            else float(i_dist.mean() / own.mean()),
-            energy=sums.energy(),
-            rivals=means,
-            o_dist_ci=None if resampled is None else resampled.between_ci(),
-            relative_ci=None if resampled is None else resampled.relative_ci(),
-            energy_ci=None if resampled is None else resampled.energy_ci(),
-            nearest=near.rows[:, :NAMED],
-            nearest_distances=near.distances[:, :NAMED],
-            rivals_ci={} if of_rivals is None else _rival_intervals(pair, others, means, *of_rivals(), groups),
-        )
+    p, s = pair.primary, pair.secondary
+    (n, m), (in_p, in_s) = (len(p), len(s)), (None, None) if groups is None else groups
+    near = nearest_images(s, p, k=min(neighbours, n))
+    nearest = near.distances.mean(axis=1)
+    spread = above_rounding(np.ptp(p, axis=0).max(), max(np.abs(s).max(), np.abs(p).max()))
+    mahalanobis = _defined("image_distances", "mahalanobis", s, p) if spread else None
+    others = {"knn_mean": nearest, "mahalanobis_mean": mahalanobis} | (_rivals(s, p) if rivals else {})
+    means = {name: float(np.mean(value)) for name, value in others.items() if value is not None}
+    sums = RowSums.of(p, s)
+    i_dist = sums.between / n
+    own = own_distances(sums.within_p, p, in_p)
+    resampled, rivals_ci = None, dict[str, tuple[float, float]]()
+    if bootstrap:
+        resamples = Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed)), primary_draws, groups)
+        resampled = DistanceDraws.of(p, s, sums, resamples)
+    if bootstrap and m >= FEWEST:
+        rng, draws = np.random.default_rng([*seed, 1]), min(bootstrap, MOST_DRAWS)
+        of_s = resample_counts(m, draws, rng, in_s)
+        of_p = resample_counts(n, draws, rng, in_p) if primary_draws is None else primary_draws[:, :draws]
+        rivals_ci = _rival_intervals(pair, others, means, of_s, of_p, groups)
+    return PairMeasures(
+        i_dist=i_dist,
+        knn=nearest,
+        mahalanobis=mahalanobis,
+        percentile=None if own is None else percentiles(i_dist, own),
+        conformal=None if own is None else p_values(i_dist, own, in_p),
+        own=own,
+        relative=None if own is None or not above_rounding(own.mean(), i_dist.mean()) else float(i_dist.mean() / own.mean()),
+        energy=sums.energy(),
+        rivals=means,
+        o_dist_ci=None if resampled is None else resampled.between_ci(),
+        relative_ci=None if resampled is None else resampled.relative_ci(),
+        energy_ci=None if resampled is None else resampled.energy_ci(),
+        nearest=near.rows[:, :NAMED],
+        nearest_distances=near.distances[:, :NAMED],
+        rivals_ci=rivals_ci,
+    )
 
 
 def permutation_p_value(
@@ -274,38 +275,6 @@ def _pair_labellings(
     true = np.repeat(np.array([1, 0], np.uint8), [len(pair.secondary), len(pair.primary)])
     pooled = None if groups is None else groups.pooled
     return _labellings(true, pair.components, permutations, np.random.default_rng(list(seed)), pooled)
-
-
-@contextmanager
-def _drawn_beside(
-    pair: Projection,
-    bootstrap: int,
-    seed: Sequence[int],
-    primary_draws: NDArray[np.uint8] | None,
-    groups: PairGroups | None = None,
-) -> Iterator[tuple[Callable[[], Resamples] | None, Callable[[], tuple[Counts, Counts]] | None]]:
-    """Draw resamples of S and P on a spare core during measurement, or only when needed under a memory budget."""
-    m, n, draws = len(pair.secondary), len(pair.primary), min(bootstrap, MOST_DRAWS)
-    if not bootstrap:
-        yield None, None
-        return
-
-    def of_distances() -> Resamples:
-        return Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed)), primary_draws, groups)
-
-    def of_rivals() -> tuple[Counts, Counts]:
-        rng = np.random.default_rng([*seed, 1])
-        in_p, in_s = (None, None) if groups is None else groups
-        of_s = resample_counts(m, draws, rng, in_s)
-        return of_s, resample_counts(n, draws, rng, in_p) if primary_draws is None else primary_draws[:, :draws]
-
-    drawn = (m if primary_draws is not None else m + n) * bootstrap
-    if numeric_threads() == 1 or drawn > _BESIDE or is_set():
-        yield of_distances, of_rivals if m >= FEWEST else None
-        return
-    with ThreadPoolExecutor(1, thread_name_prefix="howfar-draws") as beside:
-        first = beside.submit(of_distances)
-        yield first.result, beside.submit(of_rivals).result if m >= FEWEST else None
 
 
 def _rival_intervals(

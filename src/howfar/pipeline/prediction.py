@@ -20,9 +20,9 @@ from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
 from howfar.data.bands_and_range import range_warning
 from howfar.data.dataset_argument import parse_images
+from howfar.data.dataset_items import Item, ItemTable
 from howfar.data.image_decoding import size as size_of
 from howfar.data.image_folder import path_text
-from howfar.data.item_table import Item, ItemTable, PathTexts
 from howfar.data.masks import read_mask, resize_mask
 from howfar.data.prediction_maps import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
@@ -466,7 +466,7 @@ def _adapted(model: ModelArgument, images: Dataset, given: PredictOptions) -> Ch
 
 
 def _notes(images: Dataset, model: Model, maps: Sequence[Path]) -> tuple[str, ...]:
-    dark = range_warning(images.name, PathTexts(ItemTable.of(images.items)))
+    dark = range_warning(images.name, ItemTable.of(images.items).paths())
     if model.card is None:
         return (dark,) if dark else ()
     adapted = [WARNING.format(model.card.data[ADAPTED]["dataset"])] if ADAPTED in model.card.data else []

@@ -12,8 +12,8 @@ from howfar.arrays import Float64Array, group_numbers, significant
 from howfar.distances.dataset_distances import image_to_dataset, leave_one_out
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted, leave_one_out_residual, subspace_residual
-from howfar.pipeline.dataset_pairs import projector_of
 from howfar.pipeline.distance_intervals import ROUNDING
+from howfar.pipeline.measured_pairs import projector_of
 from howfar.pipeline.pair_measures import check_plan
 from howfar.pixel_options import READING, PixelReading
 from howfar.projection import Basis, Projector

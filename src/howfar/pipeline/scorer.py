@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, Float64Array
 from howfar.backbones import as_backbone, is_stored
-from howfar.backbones.lazy_backbone import one_torch_thread_each
+from howfar.backbones.backbone_family import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetsArgument, content_hash, parse, read_bytes
 from howfar.data.image_bytes import place_of

@@ -145,6 +145,19 @@ class LabelledImages:
         kinds = np.array([corrupted.get(str(name), "") for name in names], dtype=np.str_) if corrupted else None
         return cls(columns, values, names, None if groups is None else _labels(groups, "groups", n), own, kinds)
 
+    @classmethod
+    def stacked(cls, *several: LabelledImages) -> LabelledImages:
+        """Stack labelled images whose groups are known; a column that some of them lack is NaN there."""
+
+        def values(images: LabelledImages, name: str) -> NDArray[Any]:
+            shape = (len(images.sets), VALUES) if name == HISTOGRAM else (len(images.sets),)
+            return np.asarray(images.columns[name], dtype=np.float64) if name in images.columns else np.full(shape, np.nan)
+
+        names = dict.fromkeys(name for images in several for name in images.columns)
+        columns = {name: np.concatenate([values(images, name) for images in several]) for name in names}
+        rows = zip(*((images.performance, images.sets, images.groups) for images in several), strict=True)
+        return cls(columns, *(np.concatenate(row) for row in rows))
+
     def take(self, which: Mask | NDArray[np.integer[Any]]) -> LabelledImages:
         """Select some of the images."""
         known: dict[str, Any] = {

@@ -21,7 +21,7 @@ from howfar.errors import InputError
 from howfar.protocols import Estimator
 from howfar.relation.calibrated_estimator import Calibrated, KnownFits, calibrated, resolved
 from howfar.relation.failure_list import failures
-from howfar.relation.gate import GateRange, Values, fit, values_of
+from howfar.relation.gate import GateRange, Values, fit, values_by_set, values_of
 from howfar.relation.labelled_images import (
     AGREEMENTS,
     BOX_AGREEMENTS,
@@ -44,6 +44,8 @@ SINGLE: Final = ("atc", "signals", "boosted")
 """Estimators that stand in, in this order, for an image or a site that lacks a column of the consensus."""
 DISTANCE: Final = "knn"
 """The distance that is used where there are no predictions: it has no fault between two clusters of P, as I^dist has."""
+SET_OF: Final = "·"
+"""Between the name of a dataset and that of a corruption in the name of a corrupted set, as `howfar.corrupt` writes it."""
 ENOUGH: Final = 3
 """Fewer labelled sites than these cannot show that a distance does better than their mean."""
 
@@ -97,6 +99,29 @@ class Evidence:
 
     labelled: LabelledImages
     readings: Mapping[str, Values]
+
+    @classmethod
+    def of(cls, images: LabelledImages, home: LabelledImages | None, primary: str) -> Evidence:
+        """Collect the images with a performance that is not NaN, and those of the primary's own kind (`home`).
+
+        Datasets are taken by name, so that no order in which they were passed changes a digit.
+        """
+        scored = np.isfinite(images.performance)
+        names = [str(name) for name in np.unique(images.sets[scored])]
+        order = np.concatenate(
+            [np.flatnonzero(scored & (images.sets == name)) for name in names] or [np.zeros(0, dtype=np.intp)]
+        )
+        read, labelled = values_by_set(images.columns, images.sets), images.take(order)
+        own: Values = {}
+        if home is not None:
+            own = {name: value for name, value in values_of(home.columns).items() if value is not None}
+            labelled = LabelledImages.stacked(labelled, home)
+        # The primary dataset's own kind is the unit of distances and of the residual.
+        readings: dict[str, Values] = {"": {**own, "distance": 1.0, "residual": 1.0}, **{name: read[name] for name in names}}
+        begin = f"{primary}{SET_OF}"
+        corrupted = {name: name.removeprefix(begin).split(" ")[0] for name in names if name.startswith(begin)}
+        rows = (labelled.columns, labelled.performance, labelled.sets, labelled.groups)
+        return cls(LabelledImages.of(*rows, None if home is None else str(home.sets[0]), corrupted), readings)
 
     def without(self, dataset: str) -> Evidence:
         """Return the evidence without the labelled images of one site."""

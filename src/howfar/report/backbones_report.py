@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from markupsafe import Markup
 
-from howfar.figures.backbone_figures import looks, nearest_first
+from howfar.figures.distance_figures import looks, nearest_first
 from howfar.report import section as doc
 from howfar.report.comparison_report import settings
 from howfar.report.page import Page, fill_page, limits_section, made_section

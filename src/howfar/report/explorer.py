@@ -16,7 +16,7 @@ from howfar.backbones.published_transformers import reads_text, text_tower
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.explore.page_data import PageParts, in_levels, page_data
 from howfar.explore.points import RunImages, adaptation_points, masks_in, points_of
-from howfar.explore.run_pictures import MOST_ROWS, ImageFiles, masks_of, sample, thumbnails
+from howfar.explore.run_pictures import MOST_ROWS, masks_of, sample, thumbnails
 from howfar.explore.server import KEPT, Response, RunSite
 from howfar.explore.widget import Explorer
 from howfar.io.file_location import absolute
@@ -90,13 +90,13 @@ def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
     if isinstance(result, Comparison):
         parts = of_comparison(RunResults.of(result, result.folder), given["store"])
     elif type(result) is Adaptation and result.folder is not None:
-        parts = PageParts(ImageFiles(adaptation_points(result, result.folder), masks_in(result)))
+        parts = PageParts(adaptation_points(result, result.folder), masks_in(result))
     else:
         rule = "must be the folder of a run of compare or adapt"
         raise InputError.of("run", rule, str(run), f"this one is of {result.COMMAND}: look for such a folder below it")
     compared = isinstance(result, Comparison)
     question = "How far from {}?" if compared else "What did adapting from {} gain?"
-    shown = {"question": question.format(parts.pictures.points.primary), "selects": compared}
+    shown = {"question": question.format(parts.points.primary), "selects": compared}
     page = fill("explorer/page.html.j2", shown)
     sheet = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
     files = {
@@ -109,8 +109,8 @@ def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
 
 def of_comparison(shown: RunResults, store: Stored = None) -> PageParts:
     """Collect what the page of a comparison asks for, with a search by text if its backbone reads texts."""
-    pictures = ImageFiles(shown.points, masks_of(shown.whole[0].sources, shown.comparison.backbone.identity.get(READING)))
-    return PageParts(pictures, *search_of(shown.comparison, store))
+    masks = masks_of(shown.whole[0].sources, shown.comparison.backbone.identity.get(READING))
+    return PageParts(shown.points, masks, *search_of(shown.comparison, store))
 
 
 def explore(comparison: Comparison, relation: Relation | None = None, map: Maps | None = None) -> Explorer:  # noqa: A002  # its name

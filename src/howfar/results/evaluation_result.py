@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from howfar.io.atomic import replace
-from howfar.io.embedded_checksum import SEAL, UNSEALED, seal_file
+from howfar.io.embedded_checksum import SEAL, UNSEALED, sealed
 from howfar.io.file_location import absolute
 from howfar.results.file_checks import check_table
 from howfar.results.records import Cells, NetworkReading, Skipped
@@ -99,7 +99,7 @@ class Evaluation(RecordedResult):
 
         def write(part: Path) -> None:
             pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd")
-            seal_file(part)
+            part.write_bytes(sealed(part.read_bytes()))
 
         replace(path, write)
         return path

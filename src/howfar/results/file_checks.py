@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Final
 from howfar import registry
 from howfar.errors import InputError, one_line
 from howfar.io.atomic import naming
-from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, seal_file
+from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
 from howfar.io.file_location import ready_folder
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def write_table(frame: pd.DataFrame, file: Path, run: str, named: Path) -> None:
     marked = {**(table.schema.metadata or {}), MARK.encode(): run.encode(), SEAL.encode(): UNSEALED.encode()}
     with naming(named):
         pq.write_table(table.replace_schema_metadata(marked), file)
-        seal_file(file, file.name)
+        file.write_bytes(sealed(file.read_bytes(), file.name))
 
 
 def run_of_table(file: Path) -> str:

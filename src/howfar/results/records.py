@@ -112,6 +112,11 @@ class Interval:
         numbers = (float(row[column]) for column in (name, low or f"{name}_low", high or f"{name}_high"))
         return cls(*(None if number != number else number for number in numbers))
 
+    def __neg__(self) -> Interval:
+        """Return the interval of the opposite number, as of a difference the other way round."""
+        value, low, high = (None if each is None else -each for each in (self.value, self.low, self.high))
+        return Interval(value, high, low)
+
     @property
     def clear(self) -> bool:
         """Return whether the interval excludes 0."""

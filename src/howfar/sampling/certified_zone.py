@@ -8,6 +8,7 @@ them are in the sample with a chance of at most 1 − level (hypergeometric). A 
 one before, so that it costs n (M' − M) / M' further labels on average instead of n.
 """
 
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -130,13 +131,11 @@ def fewest_labels(size: int, allowed: int, wrong: float, level: float) -> int:
     from scipy.stats import hypergeom
 
     too_many = int(wrong * size + 1e-9) + 1
-    low, high = 1, size
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (
-            (low, middle) if hypergeom.cdf(allowed, size, too_many, middle) <= 1.0 - level + 1e-12 else (middle + 1, high)
-        )
-    return low
+
+    def shows(labels: int) -> bool:
+        return bool(hypergeom.cdf(allowed, size, too_many, labels) <= 1.0 - level + 1e-12)
+
+    return bisect_left(range(size), True, lo=1, key=shows)
 
 
 def _ladder(order: NDArray[np.int64], sizes: Sequence[int], allowed: int, k: int, wrong: float, level: float) -> Ladder:

@@ -51,6 +51,7 @@ def lower_bound(values: Float64Array, alpha: float) -> float:
 
 _UNSEEN_LABELS = 0.15
 _LEAST = 2
+_ROUNDING = 1e-20
 
 
 class Powered(NamedTuple):
@@ -77,77 +78,59 @@ class Powered(NamedTuple):
         return self.value - below, self.value + above
 
 
-def prediction_powered(values: Float64Array, predicted: Float64Array, predicted_mean: float, sample: Sample) -> Powered:
-    """Estimate a site's mean by λ · mean prediction + Σ w_i (y_i − λ p_i), with the λ in [0, 1] of least variance.
+def prediction_powered(
+    values: Float64Array, predicted: Float64Array, predicted_mean: float, sample: Sample, fixed: float | None = None
+) -> Powered:
+    """Estimate a site's mean by λ · mean prediction + Σ w_i (y_i − λ p_i), λ in [0, 1] being `fixed` or of least variance.
 
     `values` y and `predicted` p are (k,), in the sample's order; `predicted_mean` is over all images of the site; w_i = 1 / (m
     π_i).
     """
-    cells = _cells(sample)
-    weights = sample.weights
-    shares = np.array([weights[cell].sum() for cell in cells])
-    counts = np.array([len(cell) for cell in cells], dtype=np.float64)
-    unseen = np.array([1.0 - len(cell) / np.sum(1.0 / sample.probabilities[cell]) for cell in cells])
+    cells, weights = _cells(sample), sample.weights
+    shares, counts = np.bincount(cells, weights), np.bincount(cells).astype(np.float64)
+    unseen = 1.0 - counts / np.bincount(cells, 1.0 / sample.probabilities)
     scale = np.square(shares) * np.maximum(unseen, 0.0) / counts
-    weight = _fitted_weight(
-        [_centred(values, weights, cell) for cell in cells], [_centred(predicted, weights, cell) for cell in cells], scale
-    )
+    freedoms = np.maximum(counts - 1.0, 1.0)
+
+    def centred(x: Float64Array) -> Float64Array:
+        """Return deviations from the cells' weighted means, each multiplied by weight / mean weight."""
+        deviations = x - (np.bincount(cells, weights * x) / shares)[cells]
+        return np.asarray(weights * (counts / shares)[cells] * deviations)
+
+    # λ = Σ scale cov(y, p) / Σ scale var(p) within cells has the least variance; 0 where predictions vary by rounding alone.
+    y, p = centred(values), centred(predicted)
+    own = float(scale @ (np.bincount(cells, p * p) / freedoms))
+    varies = own > _ROUNDING * float(scale.sum()) * float(np.square(predicted).max())
+    least = float(scale @ (np.bincount(cells, y * p) / freedoms)) / own if varies else 0.0
+    weight = float(np.clip(least, 0.0, 1.0)) if fixed is None else fixed
     residuals = values - weight * predicted
-    deviations = [_centred(residuals, weights, cell) for cell in cells]
-    measured = np.array([float(np.square(each).sum()) / max(1, len(each) - 1) for each in deviations])
-    measured *= _for_fitting(weight, len(values) - len(cells))
+    measured = np.bincount(cells, np.square(centred(residuals))) / freedoms
+    freedom = len(values) - len(counts)
+    if fixed is None and weight > 0.0 and freedom > 1:
+        measured *= freedom / (freedom - 1)  # fitting λ costs one degree of freedom
     variance = float(scale @ measured)
     value = weight * predicted_mean + float(weights @ residuals)
     # Degrees of freedom of a sum of variances (Satterthwaite, Biometrics Bull. 2 (1946)).
-    squares = float((np.square(scale * measured) / np.maximum(counts - 1.0, 1.0)).sum())
-    freedom = max(1.0, float((scale * measured).sum()) ** 2 / squares) if squares > 0.0 else 1.0
-    return Powered(value, variance, float(scale.sum()) / len(values), freedom, weight)
+    squares = float((np.square(scale * measured) / freedoms).sum())
+    effective = max(1.0, variance**2 / squares) if squares > 0.0 else 1.0
+    return Powered(value, variance, float(scale.sum()) / len(values), effective, weight)
 
 
-def _for_fitting(weight: float, freedom: int) -> float:
-    """Return the variance correction for having fitted λ, which costs one degree of freedom."""
-    return freedom / (freedom - 1) if weight > 0.0 and freedom > 1 else 1.0
-
-
-def _cells(sample: Sample) -> list[NDArray[np.int64]]:
-    """List the positions of each stratum's images; a stratum with a single image is merged with its neighbour.
+def _cells(sample: Sample) -> NDArray[np.intp]:
+    """Number the stratum of each image, (k,); a stratum of a single image, which was not all of it, joins its neighbour.
 
     Joined strata vary more than each by itself, so the variance is stated too large rather than too small (collapsed strata:
     Wolter, "Introduction to Variance Estimation" (2007), chapter 2).
     """
-    cells: list[NDArray[np.int64]] = []
-    for stratum in np.unique(sample.strata):
-        cell = np.flatnonzero(sample.strata == stratum)
-        if cells and _alone(cells[-1], sample):
-            cells[-1] = np.concatenate([cells[-1], cell])
-        else:
-            cells.append(cell)
-    if len(cells) > 1 and _alone(cells[-1], sample):
-        last = cells.pop()
-        cells[-1] = np.concatenate([cells[-1], last])
-    return cells
-
-
-def _alone(cell: NDArray[np.int64], sample: Sample) -> bool:
-    """Return whether a cell has a single image but was not drawn completely."""
-    return len(cell) < _LEAST and bool(sample.probabilities[cell[0]] < 1.0)
-
-
-def _centred(x: Float64Array, weights: Float64Array, cell: NDArray[np.int64]) -> Float64Array:
-    """Return a cell's deviations from its weighted mean, each multiplied by weight / mean weight."""
-    own, inside = weights[cell], x[cell]
-    total = own.sum()
-    deviations: Float64Array = own * (len(cell) / total) * (inside - own @ inside / total)
-    return deviations
-
-
-def _fitted_weight(values: list[Float64Array], predicted: list[Float64Array], scale: Float64Array) -> float:
-    """Compute the λ of least variance: Σ scale cov(y, p) / Σ scale var(p) within cells, clipped to [0, 1]."""
-    shared = own = 0.0
-    for y, p, size in zip(values, predicted, scale, strict=True):
-        shared += float(size * float(y @ p) / max(1, len(y) - 1))
-        own += float(size * float(p @ p) / max(1, len(y) - 1))
-    return float(np.clip(shared / own, 0.0, 1.0)) if own > 0.0 else 0.0
+    strata = np.unique(sample.strata, return_inverse=True)[1]
+    alone = (np.bincount(strata) < _LEAST) & (np.bincount(strata, sample.probabilities) < 1.0)
+    cells, waits = np.zeros(len(alone), dtype=np.intp), bool(alone[0])
+    for stratum in range(1, len(alone)):
+        cells[stratum] = cells[stratum - 1] + (not waits)
+        waits = bool(alone[stratum]) and not waits
+    if waits and cells[-1] > 0:
+        cells[-1] -= 1
+    return cells[strata]
 
 
 @dataclass(frozen=True)
@@ -293,9 +276,38 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike, proxy: ArrayLike, samp
     (0.5, True)
     """
     check_sample(sample)
-    above, below = _counts(numerators, denominators, len(sample))
+    above, below = (
+        as_row(numbers, name, length=len(sample), undefined=True)
+        for numbers, name in ((numerators, "numerators"), (denominators, "denominators"))
+    )
+    if not ((above >= 0.0) & (above <= below)).all():
+        raise InputError.of("numerators", "must lie between 0 and their denominators", "NaN, one below 0 or one above")
+    if not below.any():
+        raise InputError.of("denominators", "must not all be 0", 0.0, "label images that show something, or predict something")
     check_level(level)
-    return _estimate(above, below, _expected(proxy, sample), sample, level)
+    # (2, m) expected numerators and denominators; predicted performance p counts as p over 1.
+    expected = np.asarray(proxy, dtype=np.float64)
+    if expected.ndim == 1:
+        expected = np.stack([filled(as_row(expected, "proxy", undefined=True)), np.ones(len(expected))])
+    if expected.ndim != 2 or len(expected) != 2 or not np.isfinite(expected).all():
+        raise InputError.of("proxy", "must be (2, m) finite expected numbers, or (m,) predicted performance", expected.shape)
+    check_fits(sample, expected.shape[1])
+
+    weights = sample.weights
+    size, expected_size = float(weights @ below), float(expected[1].mean())
+    value = float(weights @ above / size)
+    if sample.whole:
+        return Estimate(value, value, value)
+    for _ in range(_STEPS):
+        predicted = (expected[0] - value * expected[1]) / (expected_size if expected_size > 0.0 else 1.0)
+        numbers = value + (above - value * below) / size
+        powered = prediction_powered(numbers, predicted[sample.indices], float(predicted.mean()), sample)
+        value = float(np.clip(powered.value, 0.0, 1.0))
+    if len(sample) < _LEAST:
+        return Estimate(value, 0.0, 1.0)
+    # The root mean square of the images' denominators over their mean.
+    spread = float(np.sqrt(weights @ np.square(below / size)))
+    return Estimate.clipped(value, *powered.interval(level, value - value * spread, value + (1.0 - value) * spread))
 
 
 def ods(
@@ -323,58 +335,14 @@ def ods(
         raise InputError.of("numerators and denominators", "must both be (k, thresholds)", (above.shape, below.shape))
     if expected.ndim == 3 and expected.shape[2] != above.shape[1]:
         raise InputError.of("proxy", f"must be (2, m, {above.shape[1]}), one a threshold", expected.shape)
-    check_level(level)
     # Where nothing is predicted and nothing true, as at a high threshold over empty masks, there is no ratio.
     defined = np.flatnonzero((below != 0).any(axis=0)).tolist() or [0]
     found = []
     for place in defined:
-        counts = _counts(above[:, place], below[:, place], len(sample))
-        found.append(
-            _estimate(*counts, _expected(expected[..., place] if expected.ndim == 3 else expected, sample), sample, level)
-        )
+        own = expected[..., place] if expected.ndim == 3 else expected
+        found.append(ratio(above[:, place], below[:, place], own, sample, level=level))
     best = int(np.argmax([estimate.value for estimate in found]))
     return found[best], defined[best]
-
-
-def _counts(numerators: ArrayLike, denominators: ArrayLike, k: int) -> tuple[Float64Array, Float64Array]:
-    above, below = (
-        as_row(numbers, name, length=k, undefined=True)
-        for numbers, name in ((numerators, "numerators"), (denominators, "denominators"))
-    )
-    if not ((above >= 0.0) & (above <= below)).all():
-        raise InputError.of("numerators", "must lie between 0 and their denominators", "NaN, one below 0 or one above")
-    if not below.any():
-        raise InputError.of("denominators", "must not all be 0", 0.0, "label images that show something, or predict something")
-    return above, below
-
-
-def _expected(proxy: ArrayLike, sample: Sample) -> Float64Array:
-    """Return (2, m) expected numerators and denominators; predicted performance p counts as p over 1."""
-    expected = np.asarray(proxy, dtype=np.float64)
-    if expected.ndim == 1:
-        expected = np.stack([filled(as_row(expected, "proxy", undefined=True)), np.ones(len(expected))])
-    if expected.ndim != 2 or len(expected) != 2 or not np.isfinite(expected).all():
-        raise InputError.of("proxy", "must be (2, m) finite expected numbers, or (m,) predicted performance", expected.shape)
-    check_fits(sample, expected.shape[1])
-    return expected
-
-
-def _estimate(above: Float64Array, below: Float64Array, expected: Float64Array, sample: Sample, level: float) -> Estimate:
-    weights = sample.weights
-    value = float(weights @ above / (weights @ below))
-    if sample.whole:
-        return Estimate(value, value, value)
-    size, expected_size = float(weights @ below), float(expected[1].mean())
-    for _ in range(_STEPS):
-        predicted = (expected[0] - value * expected[1]) / (expected_size if expected_size > 0.0 else 1.0)
-        numbers = value + (above - value * below) / size
-        powered = prediction_powered(numbers, predicted[sample.indices], float(predicted.mean()), sample)
-        value = float(np.clip(powered.value, 0.0, 1.0))
-    if len(sample) < _LEAST:
-        return Estimate(value, 0.0, 1.0)
-    # The root mean square of the images' denominators over their mean.
-    spread = float(np.sqrt(weights @ np.square(below / size)))
-    return Estimate.clipped(value, *powered.interval(level, value - value * spread, value + (1.0 - value) * spread))
 
 
 @dataclass(frozen=True, eq=False)

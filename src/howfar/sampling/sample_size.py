@@ -1,5 +1,7 @@
 """Predict from a site's unlabelled predictions how many labels will measure a model's performance precisely enough."""
 
+from bisect import bisect_left
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -83,10 +85,10 @@ def _simulated(p: Float64Array, decisions: ArrayLike | None, rng: np.random.Gene
 
 def _least(truth: Float64Array, p: Float64Array, half_width: float, level: float) -> int:
     """Find the fewest labels with which the mean half width over some draws is small enough, by bisection."""
-    low, high = STRATIFIED_FROM, len(truth)
-    while low < high:
-        middle = (low + high) // 2
-        samples = [draw(p, middle, seed=seed) for seed in range(_DRAWS)]
+
+    def narrow(labels: int) -> bool:
+        samples = [draw(p, labels, seed=seed) for seed in range(_DRAWS)]
         width = np.mean([mean(truth[sample.indices], p, sample, level=level).half_width for sample in samples])
-        low, high = (low, middle) if width <= half_width else (middle + 1, high)
-    return low
+        return bool(width <= half_width)
+
+    return bisect_left(range(len(truth)), True, lo=STRATIFIED_FROM, key=narrow)

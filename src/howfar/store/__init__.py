@@ -7,10 +7,9 @@ image; it is made from the shards, and may be lost.
 `check`, `repair`, `size` and `prune` look after a store as a whole.
 """
 
-from howfar.store.feature_store import FeatureStore, Store, default_root, local_root
+from howfar.store.feature_store import FeatureStore, Store, default_root, feature_key, local_root
 from howfar.store.integrity import StoreCheck, StoreRepair, check, repair
 from howfar.store.inventory_and_pruning import StorePrune, StoreSize, prune, size
-from howfar.store.manifest import feature_key
 
 __all__ = [
     "FeatureStore",

@@ -11,10 +11,10 @@ is claimed: two processes that embed the same images into one such store may bot
 from __future__ import annotations
 
 import errno
+import io
 import mmap
 import os
 import secrets
-import tempfile
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext, suppress
 from dataclasses import dataclass
@@ -22,7 +22,7 @@ from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO, ClassVar, Final, TypeAlias, cast
+from typing import Any, BinaryIO, ClassVar, Final, TypeAlias
 from weakref import WeakSet
 
 import numpy as np
@@ -202,45 +202,22 @@ class MappedMatrix:
     array: NDArray[Any]
     mapped: mmap.mmap
 
-    def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Copy columns of rows (in non-decreasing order) to rows of a block."""
+    def pieces(self, rows: NDArray[np.int64], columns: slice = slice(None)) -> Iterator[tuple[int, int, NDArray[Any]]]:
+        """Yield (first, last, block) for pieces of `rows` (in non-decreasing order); rows that follow on are not copied."""
         part = self.array[:, columns]
-        # Counts up wherever rows or their places do not follow on: the same number at both ends is a run without a gap.
-        gaps = np.cumsum((np.diff(rows, prepend=rows[:1] - 1) != 1) | (np.diff(positions, prepend=positions[:1] - 1) != 1))
         # Cut so that each piece maps and copies about `PIECE_BYTES`.
         width = part.shape[1] * part.itemsize
         begin = rows * part.strides[0] // HUGE_PAGE * HUGE_PAGE
         end = -(-(rows * part.strides[0] + width) // HUGE_PAGE) * HUGE_PAGE
         fresh = end - np.maximum(begin, np.concatenate([begin[:1], end[:-1]]))
         piece = np.cumsum(fresh + width) // PIECE_BYTES
+        # Counts up wherever a row does not follow on: the same number at both ends is a run without a gap.
+        gaps = np.cumsum(np.diff(rows, prepend=rows[:1] - 1) != 1)
         for first, last in pairwise([0, *(np.flatnonzero(np.diff(piece)) + 1).tolist(), len(rows)]):
-            if gaps[first] == gaps[last - 1]:
-                block[positions[first] : positions[last - 1] + 1] = part[rows[first] : rows[last - 1] + 1]
-            else:
-                block[positions[first:last]] = part[rows[first:last]]
-            self._let_go()
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Read whole rows in their stored type."""
-        taken: NDArray[Any] = self.array[rows]
-        return taken
-
-    def pieces(self, rows: NDArray[np.int64]) -> Iterator[tuple[int, int, NDArray[Any]]]:
-        """Yield (first, last, block) for consecutive runs of the ascending `rows`, without copying."""
-        width = self.array.strides[0]
-        step = max(1, PIECE_BYTES // width)
-        first = touched = 0
-        successive = len(rows) and rows[-1] - rows[0] == len(rows) - 1
-        gaps = [] if successive else (np.flatnonzero(np.diff(rows) != 1) + 1).tolist()
-        for end in [*gaps, len(rows)]:
-            while first < end:
-                last = min(first + step, end)
-                yield first, last, self.array[rows[first] : rows[last - 1] + 1]
-                touched += max(HUGE_PAGE, (last - first) * width)
-                first = last
-                if touched >= PIECE_BYTES:
-                    self._let_go()
-                    touched = 0
+            if first < last:
+                run = gaps[first] == gaps[last - 1]
+                yield first, last, part[rows[first] : rows[last - 1] + 1] if run else part[rows[first:last]]
+                self._let_go()
 
     def _let_go(self) -> None:
         """Release the pages that this process has read; they stay in the system's cache for later reads."""
@@ -254,8 +231,6 @@ REQUEST: Final = 8 << 20
 """Most bytes of one request."""
 AT_ONCE: Final = 8
 """Requests whose answers are held at a time."""
-_OPEN: Final = Path("/proc/self/fd")
-"""Where Linux has this process's open files, those without a name too."""
 
 
 @dataclass(frozen=True)
@@ -323,11 +298,10 @@ class RemoteFolder:
     @contextmanager
     def appearing(self, name: str) -> Iterator[BinaryIO]:
         """Open a file for writing that is uploaded if the block ends without an exception."""
-        with _scratch() as (file, path):
-            yield file
-            file.flush()
-            with _as_os_errors(self.path):
-                self._fs.put_file(path, self._at(name))
+        file = io.BytesIO()
+        yield file
+        with _as_os_errors(self.path):
+            self._fs.pipe_file(self._at(name), file.getvalue())
 
     def remove(self, name: str) -> None:
         """Delete an object if it exists."""
@@ -387,18 +361,6 @@ class RangedMatrix:
     dtype: np.dtype[Any]
     offset: int
 
-    def fill(self, block: NDArray[np.float32], positions: NDArray[np.int64], rows: NDArray[np.int64], columns: slice) -> None:
-        """Copy columns of rows (in non-decreasing order) to rows of a block."""
-        for first, last, piece in self.pieces(rows, columns):
-            block[positions[first:last]] = piece
-
-    def take(self, rows: NDArray[np.int64]) -> NDArray[Any]:
-        """Read whole rows in their stored type."""
-        taken = np.empty((len(rows), self.shape[1]), self.dtype)
-        for first, last, piece in self.pieces(rows):
-            taken[first:last] = piece
-        return taken
-
     def pieces(self, rows: NDArray[np.int64], columns: slice = slice(None)) -> Iterator[tuple[int, int, NDArray[Any]]]:
         """Yield (first, last, block) for pieces of the ascending `rows`, in their stored type; a block has the `columns`."""
         begin, end, _ = columns.indices(self.shape[1])
@@ -427,18 +389,6 @@ class RangedMatrix:
                 data = np.frombuffer(answer, np.uint8)
                 cut = np.lib.stride_tricks.sliding_window_view(data, width)[offsets]
                 yield first, last, np.ascontiguousarray(cut).view(self.dtype)
-
-
-@contextmanager
-def _scratch() -> Iterator[tuple[BinaryIO, str]]:
-    """Yield a file for writing and its path; where possible it has no name, so that a kill leaves nothing."""
-    if _OPEN.is_dir():
-        with tempfile.TemporaryFile() as unnamed:
-            yield cast(BinaryIO, unnamed), str(_OPEN / str(unnamed.fileno()))
-        return
-    # Windows would not open a temporary file of Python's by its name again while it is open.
-    with tempfile.TemporaryDirectory(prefix="howfar-") as folder, (Path(folder) / "object").open("w+b") as named:
-        yield cast(BinaryIO, named), named.name
 
 
 @contextmanager

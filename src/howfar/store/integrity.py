@@ -12,12 +12,10 @@ import numpy as np
 
 from howfar.errors import StoreError, one_line
 from howfar.store import shards
-from howfar.store.compaction import LOCK, drop_idle, leftovers, rewrite, sweep
-from howfar.store.feature_store import TARGET_BYTES
+from howfar.store.feature_store import NAME, SHARDS, TARGET_BYTES, Manifest, feature_key, write_manifest
 from howfar.store.folders import ShardDamagedError, ShardGoneError, refusal
 from howfar.store.inventory_and_pruning import SUMS, StoredFeature, features_in, store_folder
-from howfar.store.manifest import NAME, SHARDS, Manifest, feature_key, write
-from howfar.store.shard_catalog import ShardCatalog
+from howfar.store.shard_catalog import PACKING, ShardCatalog, drop_idle, leftovers, rewrite, sweep
 from howfar.store.shards import ABSENT, ARRAY, INDEX
 
 
@@ -220,7 +218,7 @@ def repair(store: str | Path | None = None, feature: Sequence[str] = ()) -> Stor
 def _repaired(feature: StoredFeature) -> FeatureRepair:
     nothing = FeatureRepair(feature.name, feature.backbone, (), 0, 0)
     try:
-        with feature.home.alone(LOCK) as first:
+        with feature.home.alone(PACKING) as first:
             if not first:
                 return replace(nothing, left="another process packs it: repair it later")
             spoilt = [Damage(feature.name, name, why, 0) for name, why in damaged_sums(feature)]
@@ -239,7 +237,7 @@ def _repaired(feature: StoredFeature) -> FeatureRepair:
                     told = "as nothing here tells its identity"
                     left = f"the next run with this feature writes its manifest anew, {told} ({feature.fault})"
                 else:
-                    write(feature.home, Manifest(identity, layout.dtype, layout.length))
+                    write_manifest(feature.home, Manifest(identity, layout.dtype, layout.length))
                     spoilt.append(Damage(feature.name, NAME, f"{feature.fault}, and was written anew", 0))
             catalog = feature.catalog()
             if catalog is None:

@@ -14,14 +14,19 @@ from howfar.errors import InputError, MissingPathError, StoreError, option
 from howfar.io.atomic import TEMPORARY
 from howfar.memory import parse_size
 from howfar.store import shards
-from howfar.store.compaction import LOCK
-from howfar.store.feature_store import default_root
+from howfar.store.feature_store import (
+    DIGITS,
+    NAME,
+    SHARDS,
+    ManifestDamagedError,
+    default_root,
+    feature_key,
+    parse_manifest,
+)
 from howfar.store.folders import CLAIMS, Folder, folder_at, reason_and_remedy, refusal
-from howfar.store.manifest import DIGITS, NAME, SHARDS, ManifestDamagedError, feature_key, parse
-from howfar.store.shard_catalog import ShardCatalog
+from howfar.store.shard_catalog import PACKING, ShardCatalog
 from howfar.store.shards import ARRAY, INDEX, ShardFormat
-from howfar.store.sqlite_index import FILE, JOURNAL, SORTED
-from howfar.store.sqlite_index import LOCK as INDEX_LOCK
+from howfar.store.sqlite_index import FILE, JOURNAL, LOCK, SORTED
 
 SUMS: Final = "sums"
 """Folder below a feature's where means and inner products of datasets are kept (`howfar.projection.pca_cache`)."""
@@ -138,7 +143,7 @@ def _read(home: Folder, name: str) -> StoredFeature | None:
     fault = "it is missing"
     if has_manifest:
         try:
-            manifest = parse(home.read(NAME))
+            manifest = parse_manifest(home.read(NAME))
             dtype, length = manifest.get("dtype"), manifest.get("length")
             if dtype not in shards.STORED or not isinstance(length, int) or length < 1:
                 raise ManifestDamagedError("it does not say how features are stored")
@@ -238,7 +243,7 @@ def _bytes(folder: Folder) -> int:
 DAY: Final = 24 * 3600.0
 _SUMS: Final = re.compile(r"[0-9a-f]{32}")
 _UNFINISHED: Final = rf".*{re.escape(TEMPORARY)}"
-_DERIVED: Final = "|".join(map(re.escape, (FILE, JOURNAL, INDEX_LOCK)))
+_DERIVED: Final = "|".join(map(re.escape, (FILE, JOURNAL, LOCK)))
 _OWN: Final = {
     f"{SHARDS}/{SORTED}": re.compile(rf".*\.run|write\.lock|{_UNFINISHED}"),
     SHARDS: re.compile(rf"[0-9a-f]{{32}}({re.escape(ARRAY)}|{re.escape(INDEX)})|{_DERIVED}|{_UNFINISHED}"),
@@ -355,11 +360,11 @@ def _removed(feature: StoredFeature) -> str:
         with feature.home.unused() as unused:
             if not unused:
                 return IN_USE
-            with feature.home.alone(LOCK) as first:
+            with feature.home.alone(PACKING) as first:
                 if not first:
                     return "another process packs it"
                 _remove(feature.home)
-            feature.home.remove(LOCK)
+            feature.home.remove(PACKING)
             feature.home.discard()
     except FileNotFoundError:
         return ""  # another process has removed it

@@ -60,10 +60,7 @@ _SAVE: Final = (
     "DELETE FROM main.entries",
     "DELETE FROM main.shards",
 )
-_ROW_BITS: Final = 32
-_ROW: Final = (1 << _ROW_BITS) - 1
 _NONE: Final = -1
-_YOUNGEST: Final = np.iinfo(np.int64).max
 _REFUSALS: Final = {
     sqlite3.SQLITE_PERM,
     sqlite3.SQLITE_BUSY,
@@ -109,21 +106,6 @@ class RowPositions:
             yield self.ids[int(shard[positions[0]])], positions, row[positions]
 
 
-@dataclass(frozen=True, eq=False)
-class _Numbering:
-    """Hold what the shards' numbers in the databases mean.
-
-    `ids` are the sorted ids of the shards in use. The others are columns over all numbers, ascending: the number, the shard's
-    rank among `ids` (-1 for one not in use), and its part of an entry's checksum. `lost` are damaged rows, as rank << 32 | row.
-    """
-
-    ids: tuple[str, ...]
-    number: NDArray[np.int64]
-    rank: NDArray[np.int64]
-    seed: NDArray[np.uint64]
-    lost: NDArray[np.int64]
-
-
 class Index:
     """Map each content to the oldest shard that holds it, whatever the order in which shards were read.
 
@@ -141,7 +123,6 @@ class Index:
         self._key, self._pid = key, os.getpid()
         self._names: dict[int, str] = {}
         self._newest, self._private = 0, MOST_SHARDS
-        self._numbering: _Numbering | None = None
         with _as_index_errors():
             self._connection = sqlite3.connect("", BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
             finalize(self, _close, self._connection, self._pid)
@@ -198,7 +179,6 @@ class Index:
             self._names[number], self.filed[name] = name, rows
             self._newest = max(self._newest, number)
         self.counts |= {shard_id: self.filed[shard_id] for shard_id in used if shard_id in self.filed}
-        self._numbering = None
 
     def insert(self, shards: Sequence[Shard]) -> None:
         """Add shards to the private database."""
@@ -206,7 +186,6 @@ class Index:
         self._private += len(shards)
         self._names |= {number: shard.id for number, shard in zip(numbers, shards, strict=True)}
         self.counts |= {shard.id: shard.count for shard in shards}
-        self._numbering = None
         lengths = [len(shard.rows) for shard in shards]
         number: NDArray[np.int64] = np.repeat(np.array(numbers, np.int64), lengths)
         seeds: NDArray[np.uint64] = np.repeat(np.array([self._seed(shard.id) for shard in shards], np.uint64), lengths)
@@ -238,14 +217,12 @@ class Index:
         for (shard_id,) in dropped:
             self.counts.pop(shard_id, None)
             self.lost.pop(shard_id, None)
-        self._numbering = None
         with self._transaction() as connection:
             connection.executemany("DELETE FROM main.shards WHERE id = ?", dropped)
 
     def lose(self, shard_id: str, rows: Iterable[int]) -> None:
         """Stop using rows of a shard; their contents are then found in other shards that hold them."""
         self.lost[shard_id] = self.lost.get(shard_id, frozenset()) | frozenset(map(int, rows))
-        self._numbering = None
 
     def purge(self, gone: Collection[str]) -> None:
         """Delete the file's entries of vanished shards."""
@@ -257,7 +234,6 @@ class Index:
             connection.execute("DELETE FROM absent")
         for number, _ in numbers:
             del self.filed[self._names.pop(number)]
-        self._numbering = None
 
     def __contains__(self, content: str) -> bool:
         with self._transaction("") as connection:
@@ -285,9 +261,7 @@ class Index:
     def locate(self, contents: Sequence[str]) -> RowPositions:
         """Find shard and row of each content, in order, in the oldest shard that has it."""
         digests = digests_of(contents)
-        # Places as shard rank << 32 | row.
-        oldest = np.full(len(digests), _YOUNGEST)
-        known = self._numbers()
+        number, row = np.full(len(digests), _NONE), np.full(len(digests), _NONE)
         order = np.lexsort((digests[:, 1], digests[:, 0]))
         question = self._of_both("SELECT k, shard, row, checksum FROM asked CROSS JOIN {} USING (content)")
         for start in range(0, len(order), ASKED):
@@ -298,35 +272,25 @@ class Index:
                 connection.execute("DELETE FROM asked")
             # What another process has entered since this one looked is not known here yet.
             entries = entries[(entries[:, 1] <= self._newest) | (entries[:, 1] > MOST_SHARDS)]
-            k, number, row, checksum = (entries[:, column] for column in range(4))
-            at = np.searchsorted(known.number, np.asarray(number))
-            if len(at) and (at.max() >= len(known.number) or (known.number[at] != number).any()):
+            numbers, shard = np.unique(entries[:, 1], return_inverse=True)
+            names = [self._names.get(each, "") for each in numbers.tolist()]
+            if "" in names:
                 raise IndexDamagedError("an entry is of no shard")
-            if (_checksums(digests[asked][k], known.seed[at], row) != checksum).any():
+            at, seeds = asked[entries[:, 0]], np.array([self._seed(name) for name in names], np.uint64)
+            if (_checksums(digests[at], seeds[shard], entries[:, 2]) != entries[:, 3]).any():
                 raise IndexDamagedError("an entry does not match its checksum")
-            place = (known.rank[at] << _ROW_BITS) | row
-            there = (place >= 0) & ~np.isin(place, known.lost)
-            np.minimum.at(oldest, asked[k][there], place[there])
-        places = np.where(oldest == _YOUNGEST, _NONE, oldest)
-        return RowPositions(known.ids, places >> _ROW_BITS, places & _ROW, digests)
-
-    def _numbers(self) -> _Numbering:
-        if self._numbering is None:
-            ids = tuple(sorted(self.counts))
-            ranks = {shard_id: rank for rank, shard_id in enumerate(ids)}
-            numbers = sorted(self._names)
-            names = [self._names[number] for number in numbers]
-            self._numbering = _Numbering(
-                ids,
-                np.array(numbers, np.int64),
-                np.array([ranks.get(name, _NONE) for name in names], np.int64),
-                np.array([self._seed(name) for name in names], np.uint64),
-                np.array(
-                    [(ranks[name] << _ROW_BITS) | row for name in self.lost.keys() & ranks.keys() for row in self.lost[name]],
-                    np.int64,
-                ),
-            )
-        return self._numbering
+            used = np.array([name in self.counts for name in names], bool)[shard]
+            for which, name in enumerate(names):
+                if self.lost.get(name):
+                    used &= (shard != which) | ~np.isin(entries[:, 2], list(self.lost[name]))
+            # The youngest first, so that of several rows of a content the oldest stays.
+            age = np.argsort(np.argsort(np.array(names, str)))[shard]
+            ordered = np.lexsort((entries[:, 2], age))[::-1]
+            ordered = ordered[used[ordered]]
+            number[at[ordered]], row[at[ordered]] = entries[ordered, 1], entries[ordered, 2]
+        found, shard = np.unique(number, return_inverse=True)
+        ids = tuple(self._names.get(each, "") for each in found.tolist())
+        return RowPositions(ids, np.where(number == _NONE, _NONE, shard), row, digests)
 
     def _seed(self, shard_id: str) -> int:
         return int(xxhash.xxh3_64_intdigest(f"{self._key}/{shard_id}".encode()) | 1)

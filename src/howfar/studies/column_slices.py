@@ -17,7 +17,7 @@ from howfar.data.image_table import why_no_text
 from howfar.errors import InputError
 from howfar.io.file_location import Url
 from howfar.option_validation import nearest
-from howfar.pipeline.dataset_pairs import KEPT
+from howfar.pipeline.measured_pairs import KEPT
 from howfar.pipeline.pair_measures import SliceEnergy, slice_energies
 from howfar.random_streams import stream
 from howfar.results import Comparison, DatasetSummary, Features, RelationSettings, Settings

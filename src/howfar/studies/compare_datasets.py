@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from howfar.arrays import group_numbers
 from howfar.backbones import BackboneArgument, as_loaded, load_backbone
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
-from howfar.data.image_groups import grouped
+from howfar.data.name_attributes import grouped
 from howfar.distances.dataset_distances import self_distance
 from howfar.errors import InputError
 from howfar.experiment_tracking import Log, check_tracker, log_result
@@ -25,8 +25,8 @@ from howfar.memory import beside, within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, CompareOptions, CompareSettings
-from howfar.pipeline.dataset_pairs import FOLDER, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.distance_intervals import ROUNDING
+from howfar.pipeline.measured_pairs import FOLDER, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
 from howfar.pipeline.pair_measures import check_plan, kept
 from howfar.pipeline.primary_reference import GATE_COLUMNS, PrimaryReference
 from howfar.pixel_options import READING, PixelReading
@@ -71,29 +71,6 @@ MOST: Final = 1000
 """Pairs that are left when another comparison begins."""
 NOTHING: Final[NDArray[Any]] = np.empty((0, 0))
 _NAME: Final = "baselines"
-
-
-class PreallocatedColumns:
-    """Hold columns with a fixed number of rows; missing values are nan, or None in text columns."""
-
-    def __init__(self, rows: int) -> None:
-        self._rows = rows
-        self._filled = 0
-        self._columns: dict[str, NDArray[Any]] = {}
-
-    def add(self, count: int, part: Mapping[str, Any]) -> None:
-        """Fill the next `count` rows with an array of numbers, a list of texts or one repeated text per column."""
-        rows = slice(self._filled, self._filled + count)
-        for name, values in part.items():
-            if name not in self._columns:
-                numbers = isinstance(values, np.ndarray)
-                self._columns[name] = np.full(self._rows, np.nan) if numbers else np.full(self._rows, None, dtype=object)
-            self._columns[name][rows] = values
-        self._filled += count
-
-    def frame(self) -> pd.DataFrame:
-        """Return the columns as a data frame."""
-        return pd.DataFrame(self._columns, copy=False)
 
 
 RELATED = "The relation in this folder was of the comparison before, and went with it: run howfar relate again."
@@ -265,7 +242,7 @@ def compared(
         for content, image in zip(s.contents, s.images, strict=True)
         if content in by_content
     )
-    of_primary = PreallocatedColumns(len(primary) * len(secondaries))
+    of_primary = []
     for s, pair in zip(secondaries, measured, strict=True):
         columns = {
             "against": s.name,
@@ -276,7 +253,7 @@ def compared(
             "pc1": pair.primary_plane[:, 0],
             "pc2": pair.primary_plane[:, 1],
         }
-        of_primary.add(len(primary), columns)
+        of_primary.append(pd.DataFrame(columns))
     # O(P, P) in the shared subspace, or in P's own if each pair has one.
     selves = measured[0].own
     own_distance = None if selves is None else float(selves.mean())
@@ -288,7 +265,7 @@ def compared(
         settings=settings,
         datasets=_summaries(primary, secondaries, measured),
         images=images,
-        primary_images=of_primary.frame(),
+        primary_images=pd.concat(of_primary, ignore_index=True),
         provenance=Provenance.now(),
         baselines=baselines,
         skipped=tuple(skipped for dataset in features for skipped in dataset.skipped),
@@ -304,7 +281,7 @@ def _measured(
     primary, secondaries, settings = pairs.primary, pairs.secondaries, pairs.settings
     sizes, q = [len(dataset) for dataset in (primary, *secondaries)], primary.rows.shape[1]
     primary_images = np.array(primary.images, dtype=object)
-    images, measured = PreallocatedColumns(sum(map(len, secondaries))), list[MeasuredPair]()
+    images, measured = list[pd.DataFrame](), list[MeasuredPair]()
     with beside(kept(sizes, q, settings)):
         check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
         shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
@@ -335,10 +312,11 @@ def _measured(
                 columns |= {f"nearest{number}": primary_images[rows].tolist(), f"nearest{number}_distance": distances}
             # The columns that the judge of sites needs, in the primary's own subspace, as in a profile.
             read = {} if own is None else own.columns(own.measure(s.rows))
-            images.add(len(s), columns | {column: read.get(of_judge, undefined) for column, of_judge in GATE_COLUMNS.items()})
+            columns |= {column: read.get(of_judge, undefined) for column, of_judge in GATE_COLUMNS.items()}
+            images.append(pd.DataFrame(columns))
             # The table of images has their scores and nearest images already.
             measured.append(replace(pair, nearest=NOTHING, nearest_distances=NOTHING, secondary_scores=NOTHING))
-    return measured, images.frame()
+    return measured, pd.concat(images, ignore_index=True)
 
 
 def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: Execution) -> Iterable[MeasuredPair]:

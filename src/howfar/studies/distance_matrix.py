@@ -20,7 +20,7 @@ import pandas as pd
 
 from howfar.backbones import BackboneArgument, as_loaded
 from howfar.data import DatasetsArgument
-from howfar.data.image_groups import grouped
+from howfar.data.name_attributes import grouped
 from howfar.errors import InputError
 from howfar.io.atomic import replace_text
 from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
@@ -31,8 +31,8 @@ from howfar.memory import within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, CompareSettings, MatrixOptions
-from howfar.pipeline.dataset_pairs import PairDistances, bare, between, grouping, projector_of
 from howfar.pipeline.distance_intervals import PairGroups
+from howfar.pipeline.measured_pairs import PairDistances, bare, between, grouping, projector_of
 from howfar.pipeline.pair_measures import check_plan
 from howfar.progress import bar
 from howfar.projection.pca_cache import CachedRows

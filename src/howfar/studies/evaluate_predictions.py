@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from howfar.data import Dataset, DatasetArgument, parse
 from howfar.data.image_folder import path_text
-from howfar.data.image_groups import HashedDataset, fits
+from howfar.data.name_attributes import HashedDataset, fits
 from howfar.errors import InputError, option
 from howfar.option_validation import checked, picked, with_options
 from howfar.options_by_function import EvaluateOptions, ModelOptions

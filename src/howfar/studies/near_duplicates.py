@@ -20,7 +20,7 @@ from howfar.options import LeakHandling
 from howfar.pipeline.pair_measures import NAMED
 from howfar.protocols import Backbone
 from howfar.results import Comparison, Features, Skipped
-from howfar.results.comparison_result import COPIES, no_copies
+from howfar.results.comparison_result import COPIES
 from howfar.studies.study_inputs import at_rows
 
 PAIRS_PER_TILE = 1 << 22
@@ -187,7 +187,8 @@ def near_duplicates(search: CopySearch) -> pd.DataFrame:
     for pair in chain.from_iterable(pairs):
         first.setdefault((pair.dataset, pair.row, pair.other_dataset), pair)
     rows = []
-    for _, pair in sorted(first.items()):
+    # Leaks come first, then the more alike.
+    for _, pair in sorted(first.items(), key=lambda each: (each[1].other_dataset > 0, -each[1].agreement, each[0])):
         of, other = features[pair.dataset], features[pair.other_dataset]
         row = {
             "dataset": of.name,
@@ -203,13 +204,7 @@ def near_duplicates(search: CopySearch) -> pd.DataFrame:
             "dropped": False,
         }
         rows.append(row)
-    if not rows:
-        return no_copies()
-    frame = pd.DataFrame(rows, columns=list(COPIES)).astype(COPIES)
-    # Leaks come first, then the more alike.
-    others = frame["other_dataset"] != features[0].name
-    order = frame.assign(_primary=others).sort_values(["_primary", "agreement"], ascending=[True, False], kind="stable")
-    return frame.loc[order.index].reset_index(drop=True)
+    return pd.DataFrame(rows, columns=list(COPIES)).astype(COPIES)
 
 
 class _Pair(NamedTuple):

@@ -10,7 +10,7 @@ import pandas as pd
 
 from howfar.backbones import BackboneArgument, as_loaded, is_stored
 from howfar.data import DatasetArgument, DatasetsArgument, parse
-from howfar.data.image_groups import grouped
+from howfar.data.name_attributes import grouped
 from howfar.errors import InputError
 from howfar.memory import within
 from howfar.option_validation import checked, picked, with_options
@@ -24,7 +24,7 @@ from howfar.pipeline.scorer import check_same
 from howfar.progress import doing
 from howfar.relation.site_judge import SiteJudge, judge_of
 from howfar.results import Evaluation, Features, Settings
-from howfar.studies.performance.image_performance import GROUP, MeasuredImages, evidence_of
+from howfar.studies.performance.image_performance import GROUP, MeasuredImages
 from howfar.studies.performance.performance_files import Performances, read_performances, split_performances
 from howfar.studies.study_inputs import Execution, check_names, loaded, parse_all
 
@@ -47,7 +47,7 @@ def judge_by(
     scores = measured.scores
     if not np.isfinite(scores.performance).any():
         raise InputError.of("performance", "must be known of some labelled image", "none of them")
-    evidence = evidence_of(measured, calibration["group"], profile.primary)
+    evidence = measured.evidence(calibration["group"], profile.primary)
     scored, primary = set(measured.sets[np.isfinite(scores.performance)]), set(contents)
     remarks = [f"{features.name} has no image with a performance" for features in labelled if features.name not in scored]
     for features in labelled:

@@ -15,10 +15,9 @@ from howfar import registry
 from howfar.arrays import Float64Array, group_numbers
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.dataset import examples
-from howfar.data.image_folder import EXTENSIONS
 from howfar.data.image_table import match_list, read_list
 from howfar.data.pre_annotations import FirstLabels, Named, label_names
-from howfar.data.prediction_maps import ARRAYS, read_prediction
+from howfar.data.prediction_maps import map_endings, read_prediction
 from howfar.errors import HowfarError, InputError, StoreError
 from howfar.io.file_location import absolute, ready_folder
 from howfar.metrics.image_structure import FEATURES as REGION_FEATURES
@@ -27,7 +26,7 @@ from howfar.metrics.label_free_signals import class_entropy
 from howfar.metrics.multiclass import METRIC
 from howfar.option_validation import checked, with_options
 from howfar.options_by_function import SelectOptions
-from howfar.pipeline.dataset_pairs import KEPT
+from howfar.pipeline.measured_pairs import KEPT
 from howfar.protocols import Strategy
 from howfar.random_streams import stream
 from howfar.relation.labelled_images import HISTOGRAM
@@ -85,7 +84,7 @@ def first_labels(
             for image, path, place in relation.images[["image", "path", "prediction"]].itertuples(index=False, name=None):
                 if isinstance(place, str) and (image, path) in wanted:
                     map_file = Path(place)
-                    if map_file.suffix.lower() in {*EXTENSIONS, *ARRAYS} and map_file.is_file():
+                    if map_file.suffix.lower() in map_endings() and map_file.is_file():
                         maps[str(image)] = ModelAnswer(map_file)
         answers = ModelAnswers(dataset, Path(), maps)
     known = [pick.image for pick in picks if pick.image in answers.by_image]

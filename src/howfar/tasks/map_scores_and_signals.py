@@ -14,9 +14,9 @@ from PIL import Image
 
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.dataset import examples
-from howfar.data.image_folder import EXTENSIONS, counted, path_text
+from howfar.data.image_folder import counted, path_text
 from howfar.data.masks import Mask, resize_mask
-from howfar.data.prediction_maps import ARRAYS, MatchedMaps, folder_of_maps, match_maps, read_prediction, signature_of
+from howfar.data.prediction_maps import MatchedMaps, folder_of_maps, map_endings, match_maps, read_prediction, signature_of
 from howfar.errors import ImageError, InputError
 from howfar.metrics import (
     Counts,
@@ -200,7 +200,6 @@ SIGNALS_OF: Final[Mapping[str, tuple[str, ...]]] = {
     "tiles": (TILE_AGREEMENT,),
 }
 """The signals of each kind of maps by the argument that names their folder: the model's own, of mirrored images …"""
-_ENDINGS = (".png", *sorted({*EXTENSIONS, *ARRAYS} - {".png"}))
 
 
 @dataclass(frozen=True)
@@ -245,7 +244,7 @@ class MapFolders:
 
     def beside(self, image: Path | str) -> ImageMaps:
         """Find the maps of one image: the files with the image's name, regardless of ending."""
-        files = [f"{Path(image).stem}{ending}" for ending in _ENDINGS]
+        files = [f"{Path(image).stem}{ending}" for ending in (".png", *sorted(map_endings() - {".png"}))]
         places = {}
         for name, folders in self.folders.items():
             maps = (next((folder / file for file in files if (folder / file).is_file()), None) for folder in folders)

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.image_classes import class_names
 from howfar.data.image_decoding import size
-from howfar.data.image_folder import EXTENSIONS, path_text, walk
+from howfar.data.image_folder import path_text, walk
 from howfar.data.label_files import masks_below
 from howfar.data.pre_annotations import FirstLabels
-from howfar.data.prediction_maps import ARRAYS, MatchedMaps, match_maps, read_class_map, read_class_mask
+from howfar.data.prediction_maps import MatchedMaps, map_endings, match_maps, read_class_map, read_class_mask
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.io.file_location import absolute
 from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map_signals
@@ -190,7 +190,7 @@ def _check_names(metric: Multiclass, path: Any, indices: np.ndarray[Any, Any], w
 
 def class_maps_in(folder: Path) -> ListedSignals:
     """Wrap the class maps below a folder as `ListedSignals`; maps of class indices have no signals."""
-    files = sorted(walk(folder, {*EXTENSIONS, *ARRAYS}))
+    files = sorted(walk(folder, map_endings()))
     if not files:
         raise InputError(f"no map below {folder}: predictions are maps of classes, one for each image")
     by_name = {file.relative_to(folder).as_posix(): file for file in files}

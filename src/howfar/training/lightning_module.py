@@ -1,8 +1,13 @@
-"""Define the Lightning module that trains and validates a segmenter, and the callbacks that save, stop and log."""
+"""Run a training by Lightning: train and validate, save the state of each epoch, stop, log, and tell how long it takes."""
 
-from collections.abc import Mapping, Sequence
+import logging
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import lightning
 import numpy as np
@@ -13,10 +18,13 @@ from howfar import registry
 from howfar.errors import InputError
 from howfar.experiment_tracking import Tracking
 from howfar.io.atomic import replace
+from howfar.memory import budget
 from howfar.metrics.threshold_counts import Counts, count, ods, stack
-from howfar.progress import bar
-from howfar.training.speed_and_duration import ENTRY, TrainingEstimate
-from howfar.training.training_settings import TrainSettings, kept_epoch
+from howfar.progress import bar, tell
+from howfar.text_formatting import duration
+from howfar.training.data_loading import held_out_batches, training_batches
+from howfar.training.image_mask_pairs import Pairs
+from howfar.training.training_settings import THREADS, TrainSettings, kept_epoch
 
 
 class Fitting(lightning.LightningModule):
@@ -82,7 +90,7 @@ class Fitting(lightning.LightningModule):
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Save the history and torch's thread count with the state for resuming."""
         checkpoint["history"] = self.history
-        checkpoint[ENTRY] = torch.get_num_threads()
+        checkpoint[THREADS] = torch.get_num_threads()
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
         """Restore the history."""
@@ -127,22 +135,40 @@ class Keep(lightning.Callback):
         self.weights = state_dict["weights"]
 
 
+FIRST: Final = 1  # steps that are not measured: the first prepares what the others need not
+SECONDS: Final = 2.0  # seconds that steps are measured for, at least
+STEPS: Final = 3  # steps that are measured, at least
+
+
 class Progress(lightning.Callback):
-    """Show a progress bar over all steps on stderr, with the last loss, held-out ODS and expected duration."""
+    """Show a progress bar over all steps on stderr, with the last loss and held-out ODS; print once how long it will take.
 
-    def __init__(self, estimate: TrainingEstimate) -> None:
+    `models` is how many trainings like this one are ahead, this one among them; for 0 the duration is not printed.
+    """
+
+    def __init__(self, models: int = 1) -> None:
         self._bar: Any = None
-        self._estimate = estimate
+        self._models, self._ahead = models, 0
+        self._times: list[float] = []
 
-    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: Any) -> None:
         """Open the bar at the current step, which is above 0 for a resumed training."""
         steps = int(trainer.estimated_stepping_batches)
-        self._estimate.begin(steps - trainer.global_step)
+        self._ahead = steps - trainer.global_step
         self._bar = bar(total=steps, initial=trainer.global_step, desc="training", unit="step")
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any, **__: Any) -> None:
-        """Advance the bar to the current step, and after some steps print the expected duration."""
-        self._estimate.step()
+        """Advance the bar to the current step; once enough steps are timed, print the expected duration and the threads."""
+        if self._models:
+            self._times.append(time.monotonic())
+            measured, seconds = len(self._times) - FIRST, self._times[-1] - self._times[FIRST - 1]
+            if measured >= STEPS and seconds >= SECONDS:
+                each, threads, models = seconds / measured, torch.get_num_threads(), self._models
+                steps = f"{self._ahead:,} steps of {each:.2f} s with {threads} thread{'' if threads == 1 else 's'}"
+                own = f"training takes at least {duration(each * self._ahead)}: {steps}"
+                more = f"; {models} models like this at least {duration(each * self._ahead * models)}" if models > 1 else ""
+                tell(own + more)
+                self._models = 0
         self._bar.update(trainer.global_step - self._bar.n)
 
     def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
@@ -178,3 +204,112 @@ def log_epochs(tracking: Tracking, history: Sequence[Mapping[str, Any]]) -> None
     """Log the history's epochs that are not logged yet."""
     for entry in history:
         tracking.log({name: value for name, value in entry.items() if name != "epoch"}, entry["epoch"])
+
+
+LIMIT: Final = 2 << 30  # bytes that features may take where there is no budget
+
+
+def run(
+    network: Any,
+    settings: TrainSettings,
+    pairs: Pairs,
+    held: Pairs | None,
+    added: int,
+    state: Path,
+    device: torch.device,
+    workers: int,
+    models: int | None,
+    tracking: Tracking,
+) -> tuple[list[dict[str, Any]], dict[str, Tensor]]:
+    """Train a network, or go on from the file `state`; return the history and the kept epoch's weights.
+
+    The last `added` of the pairs are added images; `models` is that of `Progress`, None without a bar.
+    """
+    module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
+    with _trainer_contained(), torch.random.fork_rng(devices=[]):
+        trainer = lightning.Trainer(
+            accelerator=device.type,
+            devices=1 if device.type == "cpu" else [device.index or 0],
+            precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
+            max_epochs=settings.epochs,
+            callbacks=[keep, *([] if models is None else [Progress(models)]), *([Logged(tracking)] if tracking.on else [])],
+            deterministic="warn",
+            num_sanity_val_steps=0,
+            logger=False,
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+        )
+        # Pictures of a random scale never come again, so that there is nothing to keep.
+        views = None if settings.rescale else getattr(network, "views", None)
+        kept: Any = nullcontext()
+        if views and hasattr(network, "keeping_features"):
+            # Encoder features are kept in the memory that the images leave.
+            whole, images = budget(), [pairs, *([] if held is None else [held])]
+            taken = sum(each.pictures.nbytes + each.masks.nbytes for each in images)
+            kept = network.keeping_features(LIMIT if whole is None else max(0, whole.total - whole.reserved - taken))
+        slow_layers = device.type == "cpu" and settings.precision == "bf16"
+        with kept, depthwise_in_float32(network) if slow_layers else nullcontext():
+            trainer.fit(
+                module,
+                training_batches(pairs, added, settings, workers, views),
+                None if held is None else held_out_batches(held, settings.batch),
+                ckpt_path=state if state.is_file() else None,
+                weights_only=True,
+            )
+    # Where a training was killed after its last epoch no callback is called again.
+    log_epochs(tracking, module.history)
+    return module.history, module.weights() if keep.weights is None else keep.weights
+
+
+@contextmanager
+def _trainer_contained() -> Iterator[None]:
+    """Within the block, silence Lightning's advice, and keep it from exiting an interrupted process; restore what it switches.
+
+    It sets torch's switches for deterministic algorithms and does not restore them. Meanwhile new memory is not filled, which
+    would take 3 to 9 % of a step on a CPU; nothing here reads uninitialised memory.
+    """
+    loggers = {logger: logger.level for logger in map(logging.getLogger, ("lightning.pytorch", "lightning.fabric"))}
+    memory: Any = torch.utils.deterministic  # a property of the module, which its type does not tell
+    fill, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False
+    on, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    benchmark = torch.backends.cudnn.benchmark
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", module=r"lightning\..*")
+        # Windows of DeepCrack's unpooling never overlap, so that no value is written twice.
+        warnings.filterwarnings("ignore", "max_unpooling2d", UserWarning)
+        for logger in loggers:
+            logger.setLevel(logging.ERROR)
+        try:
+            yield
+        except SystemExit as error:
+            raise KeyboardInterrupt from error
+        finally:
+            for logger, level in loggers.items():
+                logger.setLevel(level)
+            torch.use_deterministic_algorithms(on, warn_only=warn)
+            torch.backends.cudnn.benchmark = benchmark
+            memory.fill_uninitialized_memory = fill
+
+
+@contextmanager
+def depthwise_in_float32(network: nn.Module) -> Iterator[None]:
+    """Run a network's depthwise convolutions in float32 within the block.
+
+    In bfloat16 their gradient takes 3 to 6 times as long on a CPU, and so a step of UNet++ 1.2 times as long
+    (``benchmarks/training_step.py``).
+    """
+    convolutions = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d)]
+    layers: list[Any] = [layer for layer in convolutions if layer.groups == layer.in_channels > 1]
+    for layer in layers:
+        layer.forward = partial(_in_float32, layer.forward)
+    try:
+        yield
+    finally:
+        for layer in layers:
+            del layer.forward  # the class's own is found again
+
+
+def _in_float32(forward: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    with torch.autocast(x.device.type, enabled=False):
+        return forward(x.float())

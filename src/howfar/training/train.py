@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
+import os
+import pickle
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import torch
 from torch import Tensor
 
 from howfar.backbones.torch_backbone import resolve_device
+from howfar.cores import LIMIT as THREAD_LIMIT
+from howfar.cores import available_cores
 from howfar.data import DatasetArgument
 from howfar.data.dataset_argument import parse_images
 from howfar.errors import HowfarError, InputError, MissingExtraError
-from howfar.experiment_tracking import Log, Tracking, check_tracker, tracked
+from howfar.experiment_tracking import Log, Tracking, check_tracker
 from howfar.io.file_location import ready_file
 from howfar.io.lock import locked
 from howfar.io.partial_results import STATE, TRACKED, part_key, remove_abandoned
@@ -40,12 +42,8 @@ from howfar.training.image_mask_pairs import (
     read_pairs,
     split,
 )
-from howfar.training.speed_and_duration import ENTRY, TrainingEstimate, threads_of
-from howfar.training.training_settings import TrainSettings, check_size, kept_epoch, only_side, settings_for
+from howfar.training.training_settings import THREADS, TrainSettings, check_size, kept_epoch, only_side, settings_for
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
-
-if TYPE_CHECKING:
-    from howfar.training.lightning_module import Fitting, Keep
 
 
 @dataclass(frozen=True)
@@ -118,18 +116,45 @@ def fit(
         "pretrained": str(task.pretrained),
     }
     note = state.with_suffix(TRACKED)
-    with locked(state.parent, shared=True), threads_of(state), tracked(log, described, note) as tracking:
-        shown = TrainingEstimate(models) if progress else None
-        module, keep = _run(task, network, pairs, held, state, torch_device, workers, shown, tracking)
-        weights = module.weights() if keep.weights is None else keep.weights
+    with locked(state.parent, shared=True), threads_of(state), Tracking(log, described, note) as tracking:
+        try:
+            from howfar.training.lightning_module import run
+        except ImportError as error:
+            raise MissingExtraError(f"training needs lightning: pip install 'howfar[train]' ({error})") from error
+        ahead = models if progress else None
+        history, weights = run(
+            network, task.settings, pairs, held, len(task.extra), state, torch_device, workers, ahead, tracking
+        )
         architecture = {} if family.describe is None else family.describe(network)
-        checkpoint = Checkpoint(_card(task, pairs, held, module.history, weights, architecture), weights)
+        checkpoint = Checkpoint(_card(task, pairs, held, history, weights, architecture), weights)
         if out is not None:
             checkpoint.save(out)
         state.unlink(missing_ok=True)
         epoch = kept_epoch(checkpoint.card.history, task.settings.keep) or {}
         tracking.conclude({f"kept/{name}": epoch.get(name) for name in ("epoch", "loss", "ods", "threshold")})
     return checkpoint
+
+
+@contextmanager
+def threads_of(state: Path) -> Iterator[None]:
+    """Set torch's thread count to that of a saved training state within the block, and restore it afterwards.
+
+    A number that the user chose stands: ``OMP_NUM_THREADS``, or one other than torch's default of one for each core.
+    """
+    before = kept = torch.get_num_threads()
+    if not os.environ.get(THREAD_LIMIT) and before == available_cores() and state.is_file():
+        # Lightning reads a damaged state again, and says what is wrong with it.
+        with suppress(OSError, RuntimeError, ValueError, AttributeError, pickle.UnpicklingError):
+            found = torch.load(state, map_location="cpu", weights_only=True, mmap=True).get(THREADS)
+            kept = found if isinstance(found, int) and found > 0 else before
+    if kept == before:
+        yield
+        return
+    torch.set_num_threads(kept)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _initial_network(task: TrainingTask) -> Any:
@@ -146,88 +171,6 @@ def _initial_network(task: TrainingTask) -> Any:
     if task.settings.tune == "norm":
         only_norms(network)
     return network.to(memory_format=torch.channels_last)
-
-
-def _run(
-    task: TrainingTask,
-    network: Any,
-    pairs: Pairs,
-    held: Pairs | None,
-    state: Path,
-    device: torch.device,
-    workers: int,
-    shown: TrainingEstimate | None,
-    tracking: Tracking,
-) -> tuple[Fitting, Keep]:
-    try:
-        import lightning
-    except ImportError as error:
-        raise MissingExtraError(f"training needs lightning: pip install 'howfar[train]' ({error})") from error
-    from howfar.training.data_loading import held_out_batches, training_batches
-    from howfar.training.lightning_module import Fitting, Keep, Logged, Progress, log_epochs
-    from howfar.training.speed_and_duration import depthwise_in_float32, keeping_features
-
-    settings = task.settings
-    module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
-    with _trainer_contained(), torch.random.fork_rng(devices=[]):
-        trainer = lightning.Trainer(
-            accelerator=device.type,
-            devices=1 if device.type == "cpu" else [device.index or 0],
-            precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
-            max_epochs=settings.epochs,
-            callbacks=[keep, *([] if shown is None else [Progress(shown)]), *([Logged(tracking)] if tracking.on else [])],
-            deterministic="warn",
-            num_sanity_val_steps=0,
-            logger=False,
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-        )
-        # Pictures of a random scale never come again, so that there is nothing to keep.
-        views = None if settings.rescale else getattr(network, "views", None)
-        slow_layers = device.type == "cpu" and settings.precision == "bf16"
-        kept = keeping_features(network if views else None, [pairs, *([] if held is None else [held])])
-        with kept, depthwise_in_float32(network) if slow_layers else nullcontext():
-            trainer.fit(
-                module,
-                training_batches(pairs, len(task.extra), settings, workers, views),
-                None if held is None else held_out_batches(held, settings.batch),
-                ckpt_path=state if state.is_file() else None,
-                weights_only=True,
-            )
-    # Where a training was killed after its last epoch no callback is called again.
-    log_epochs(tracking, module.history)
-    return module, keep
-
-
-@contextmanager
-def _trainer_contained() -> Iterator[None]:
-    """Within the block, silence Lightning's advice, and keep it from exiting an interrupted process; restore what it switches.
-
-    It sets torch's switches for deterministic algorithms and does not restore them. Meanwhile new memory is not filled, which
-    would take 3 to 9 % of a step on a CPU; nothing here reads uninitialised memory.
-    """
-    loggers = {logger: logger.level for logger in map(logging.getLogger, ("lightning.pytorch", "lightning.fabric"))}
-    memory: Any = torch.utils.deterministic  # a property of the module, which its type does not tell
-    fill, memory.fill_uninitialized_memory = memory.fill_uninitialized_memory, False
-    on, warn = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    benchmark = torch.backends.cudnn.benchmark
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module=r"lightning\..*")
-        # Windows of DeepCrack's unpooling never overlap, so that no value is written twice.
-        warnings.filterwarnings("ignore", "max_unpooling2d", UserWarning)
-        for logger in loggers:
-            logger.setLevel(logging.ERROR)
-        try:
-            yield
-        except SystemExit as error:
-            raise KeyboardInterrupt from error
-        finally:
-            for logger, level in loggers.items():
-                logger.setLevel(level)
-            torch.use_deterministic_algorithms(on, warn_only=warn)
-            torch.backends.cudnn.benchmark = benchmark
-            memory.fill_uninitialized_memory = fill
 
 
 def _card(
@@ -262,7 +205,7 @@ def _card(
             "started_from": None if task.start is None else task.start.card.weights,
             "group": task.group,
             "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained),
-            ENTRY: torch.get_num_threads(),
+            THREADS: torch.get_num_threads(),
             **({PIXELS: pixels} if pixels else {}),
         },
         history=tuple(history),

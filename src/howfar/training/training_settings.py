@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Final, Unpack
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -16,6 +16,7 @@ from howfar.segmenters import SegmenterFamily
 if TYPE_CHECKING:
     from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 
+THREADS: Final = "threads"  # the entry of a kept state, and of a checkpoint's data, that says how many threads torch had
 _FROM_FAMILY = ("size", "epochs", "batch", "loss", "schedule", "rate", "decay")
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 import howfar
 from howfar.adaptation_ways import TUNED
 from howfar.data import Dataset, content_hash
-from howfar.data.image_groups import HashedDataset
+from howfar.data.name_attributes import HashedDataset
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, LeakError
 from howfar.metrics import at_threshold, ods

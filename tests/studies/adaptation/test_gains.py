@@ -13,15 +13,14 @@ from howfar.studies.adaptation.adaptation_tables import (
     ADAPTING,
     SOURCES,
     Component,
-    _pooled_of_labels,
     contributions_of,
+    gains_of,
     half_width,
     interval,
     paired,
     pooled,
     spread,
 )
-from howfar.studies.adaptation.models import Arm
 
 
 def rows(rng: np.random.Generator, gain: float, seeds: int = 3, photographs: int = 20) -> pd.DataFrame:
@@ -109,15 +108,6 @@ def test_one_photograph_has_no_interval() -> None:
     assert np.isnan([low, high]).all()
 
 
-def test_models_without_labels_do_not_lend_their_seeds_to_those_with_labels() -> None:
-    quiet, loud = (0.1, [Component(0.0, 2)]), (0.2, [Component(0.06, 2)])
-    arms = [Arm(None, 0, way="norm"), Arm("far", 7), Arm("near", 7)]
-    assert _pooled_of_labels(arms, [quiet, loud, None]) == [quiet, *pooled([loud, None])]
-    shared = _pooled_of_labels(arms, [quiet, loud, loud])
-    assert shared[0] == quiet
-    assert shared[1:] == pooled([loud, loud])
-
-
 def test_seeds_are_pooled_over_comparisons() -> None:
     photographs = Component(0.01, 9)
     found = pooled([(0.1, [photographs, Component(0.0, 1)]), None, (0.2, [photographs, Component(0.06, 2)])])
@@ -170,3 +160,13 @@ def test_what_was_put_in_is_found(source: str) -> None:
 def test_too_little_to_tell_has_no_row(few: dict[str, Any]) -> None:
     assert contributions_of(images_of({}, **few), SITES, settings(**few)).empty
     assert contributions_of(images_of({}), SITES[:1], settings()).empty
+
+
+def test_models_without_labels_do_not_lend_their_seeds_to_those_with_labels() -> None:
+    config, found = {**settings(("far", "near")), "without_labels": ("norm",)}, []
+    images, loud = images_of({}, ("far", "near")), images_of({"training": 0.2}, ("far", "near"))
+    for norm in (images, loud):
+        scores = pd.concat([images, norm[norm["model"] == "far-7"].assign(model="norm")])
+        found.append(gains_of(scores, SITES, config).set_index(["dataset", "model"]).loc["all", ["gain", "low", "high"]])
+    pd.testing.assert_frame_equal(found[0].loc[["far-7", "near-7"]], found[1].loc[["far-7", "near-7"]])
+    assert np.ptp(found[1].loc["norm"]) > 2 * np.ptp(found[0].loc["norm"])

@@ -11,18 +11,17 @@ from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import KnownFits, calibrate
 from howfar.relation.failure_list import list_failures, trusted_below
 from howfar.relation.labelled_images import AGREEMENTS, AT_THRESHOLD, CONFIDENCES, take
-from howfar.relation.site_judge import AUTO, Terms, judge_of
+from howfar.relation.site_judge import AUTO, SiteJudgement, Terms, judge_of
 from howfar.results import Evaluation
 from howfar.studies.performance.image_performance import (
     ImagePerformance,
     MeasuredImages,
-    evidence_of,
     home_of,
     scores_of,
     signals_at,
 )
 from howfar.studies.performance.performance_files import Matched, match, read_performances
-from howfar.studies.performance.relate import Expectation, expect
+from howfar.studies.performance.relate import expect
 
 
 def scored(world: Any, *names: str, own: Evaluation | None = None, threshold: float | None = None) -> ImagePerformance:
@@ -131,7 +130,7 @@ def test_signals_are_the_evaluations_and_the_predicted_share_is_at_the_common_th
     far, bare = places(world, "far"), places(world, "bare")
     for threshold, at in ((0.07, 0.07), (0.3, 0.3), (None, 0.5)):
         found = signals_at(matched.rows, threshold)
-        assert set(found) == {*CONFIDENCES, AGREEMENTS[0], "histogram", "soft_f", *AT_THRESHOLD}
+        assert set(found) == {*CONFIDENCES, AGREEMENTS[0], "histogram", "soft_f", "pixels", *AT_THRESHOLD}
         own = world.evaluations["far"]
         for name in AT_THRESHOLD:
             kept = own.images[name] if own.threshold == at else np.full(len(maps), np.nan)
@@ -179,35 +178,31 @@ def planted(seed: int = 0) -> tuple[dict[str, Any], np.ndarray]:
     return columns, np.where(np.isin(OF, LABELLED), truth, np.nan)
 
 
-def expected(columns: Any, performance: Any, estimator: str = AUTO, terms: Terms = TERMS) -> Expectation:
+def expected(columns: Any, performance: Any, estimator: str = AUTO, terms: Terms = TERMS) -> dict[str, SiteJudgement]:
     measured = as_measured(columns, performance, OF)
-    evidence, known = evidence_of(measured, r"(.+)-\d", "p"), KnownFits()
+    evidence, known = measured.evidence(r"(.+)-\d", "p"), KnownFits()
     judge = judge_of(evidence, terms, "F", None, wanted=estimator, known=known)
     return expect(judge, evidence, measured, known, estimator)
-
-
-def of(found: Expectation, name: str) -> Any:
-    return next(one for one in found.estimates if one.dataset == name)
 
 
 def test_every_labelled_set_is_estimated_by_the_others_and_every_other_set_by_all() -> None:
     columns, performance = planted()
     columns = {name: columns[name] for name in ("flip_agreement", "average_confidence")}  # so that the gate stops none
     found = expected(columns, performance, "flip_agreement")
-    assert [one.dataset for one in found.estimates] == list(SIZES)
+    assert list(found) == list(SIZES)
     for name in ("cracks", "tiles", "wood", "new"):
-        here = name == OF
+        here, said = name == OF, found[name]
         on = np.isfinite(performance) & ~here
         fit = calibrate("flip_agreement", take(columns, on), performance[on], OF[on], level=TERMS.level, groups=GROUPS[on])
         estimate, low, high = fit.predict(take(columns, here))
-        np.testing.assert_array_equal(found.estimate[here], estimate)
-        np.testing.assert_array_equal(found.low[here], low)
-        np.testing.assert_array_equal(found.high[here], high)
+        np.testing.assert_array_equal(said.predicted, estimate)
+        np.testing.assert_array_equal(said.low, low)
+        np.testing.assert_array_equal(said.high, high)
         tried, truth, names = fit.tried()
         p_values, listed = list_failures(tried, truth, estimate, TERMS.tau, TERMS.error_rate)
-        np.testing.assert_array_equal(found.p_value[here], p_values)
+        np.testing.assert_array_equal(said.p_value, p_values)
         listed &= estimate <= trusted_below(tried, truth, names, TERMS.tau, TERMS.error_rate) + 1e-9
-        np.testing.assert_array_equal(found.listed[here], listed)
-        assert of(found, name).predicted == pytest.approx(estimate.mean(), rel=1e-12)
-        assert next(one for one in found.failures if one.dataset == name).listed == listed.sum()
-    assert 0 < found.listed.sum() < N
+        np.testing.assert_array_equal(said.listed, listed)
+        assert said.estimate.predicted == pytest.approx(estimate.mean(), rel=1e-12)
+        assert said.failures.listed == listed.sum()
+    assert 0 < sum(said.listed.sum() for said in found.values()) < N

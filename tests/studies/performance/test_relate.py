@@ -12,10 +12,9 @@ from numpy.typing import NDArray
 import howfar
 from howfar.errors import InputError, MissingPathError
 from howfar.pipeline.primary_reference import GATE_COLUMNS
-from howfar.relation.site_judge import SiteJudge, Terms
 from howfar.results import Comparison, Evaluation, Relation, RelationSettings, SetEstimate
 from howfar.studies.performance.performance_files import Matched, read_performances
-from howfar.studies.performance.relate import Expectation, relate, relation_notes
+from howfar.studies.performance.relate import relate, relation_notes
 from snapshots import check
 
 pytestmark = pytest.mark.usefixtures("undrawn")
@@ -333,13 +332,11 @@ NOTED: dict[str, tuple[Any, dict[str, Any], dict[str, Any]]] = {
 def test_a_note_stands_where_it_holds() -> None:
     lines = []
     for name, (given, settings, how) in NOTED.items():
-        images, blank = how.get("images", IMAGES), np.full(3, np.nan)
-        judge = SiteJudge("F", None, Terms(0.5, 0.9, 0.2), {}, ("signals", "mean"), (), {}, None)
+        images = how.get("images", IMAGES)
         estimates = tuple(estimate(*each) for each in how.get("estimates", [("a",), ("b",)]))
-        expected = Expectation(judge, estimates, (), (), blank, blank, blank, blank, np.zeros(3, dtype=bool))
         matched = Matched(images, how.get("unmatched", {}), how.get("changed", 0))
         chosen = dataclasses.replace(SETTINGS, **settings)
-        notes = relation_notes(images, [evaluation(*each) for each in given], matched, chosen, expected)
+        notes = relation_notes(images, [evaluation(*each) for each in given], matched, chosen, estimates, "signals")
         lines += [name, *(f"    {note}" for note in notes)]
     check("\n".join(lines), Path(__file__).parent / "snapshots" / "notes of a relation.md")
 

@@ -11,9 +11,18 @@ from PIL import Image
 from figures.believable_adaptation import make
 from howfar.errors import InputError
 from howfar.metrics import count, stack
-from howfar.paper import model_pool_bootstrap as bootstrap
-from howfar.paper.model_pool import Wished, frugal, highest, table_of
-from howfar.paper.model_pool_bootstrap import MEAN_F, PRECISION, RECALL, Counted, Trained, count_maps, draw_scores
+from howfar.paper.model_pool import (
+    MEAN_F,
+    PRECISION,
+    RECALL,
+    Counted,
+    PoolSettings,
+    ResampledScores,
+    Trained,
+    count_maps,
+    draw_scores,
+    rankings_of,
+)
 from howfar.results.adaptation_result import Adaptation, Adaptations
 
 SIDE = 12
@@ -130,34 +139,30 @@ F = [
 ]
 
 
-def draws_of(noise: float = 0.0, draws: int = 200) -> bootstrap.ResampledScores:
+def draws_of(noise: float = 0.0, draws: int = 200) -> ResampledScores:
     rng = np.random.default_rng(0)
     f = np.array(F)[..., None] + np.concatenate([np.zeros(1), noise * rng.normal(size=draws)])
     precision, recall = f + 0.1, f[::-1] + 0.2
     values = {MEAN_F: f, PRECISION: precision, RECALL: recall}
-    return bootstrap.ResampledScores(MODELS, SHOTS, DATASETS, values, {name: each[..., :1] for name, each in values.items()})
+    return ResampledScores(MODELS, SHOTS, DATASETS, values, {name: each[..., :1] for name, each in values.items()})
 
 
-def rows_of(wished: Wished, models: tuple[str, ...] = MODELS) -> pd.DataFrame:
-    return table_of({"wish": wished}, models).set_index("model")
-
-
-def ranked(wished: Wished) -> dict[str, int]:
-    return rows_of(wished)["rank"].to_dict()
+def rows_of(wish: str, level: float = 0.5) -> pd.DataFrame:
+    settings = PoolSettings(of="gain", wish=wish, level=level)
+    return rankings_of(draws_of(), DATASETS, pd.DataFrame(), settings)[0].set_index("model")
 
 
 def test_precision_and_recall_are_compared_with_the_most_images() -> None:
-    assert ranked(highest(draws_of(), PRECISION, DATASETS)) == {"b": 1, "a": 2, "c": 3}
-    assert ranked(highest(draws_of(), RECALL, DATASETS)) == {"b": 1, "c": 2, "a": 3}
-    assert highest(draws_of(), PRECISION, DATASETS).values[:, 0] == pytest.approx([0.69, 0.75, 0.5])
+    assert rows_of(RECALL)["rank"].to_dict() == {"b": 1, "c": 2, "a": 3}
+    rows = rows_of(PRECISION)
+    assert rows["rank"].to_dict() == {"b": 1, "a": 2, "c": 3}
+    assert rows["value"].tolist() == pytest.approx([0.69, 0.75, 0.5])
 
 
 def test_few_labels_are_the_fewest_shots_that_reach_the_level() -> None:
-    wished = frugal(draws_of(), DATASETS, 0.5)
-    assert wished.values[:, 0].tolist() == [1, 3, np.inf]
-    assert ranked(wished) == {"a": 1, "b": 2, "c": 3}
-    rows = rows_of(wished)
-    assert np.isnan(rows.loc["c", "value"])
+    rows = rows_of("few labels")
+    assert rows["value"].tolist() == pytest.approx([1, 3, np.nan], nan_ok=True)
+    assert rows["rank"].to_dict() == {"a": 1, "b": 2, "c": 3}
     assert rows["over"].isna().all()
     # Models that need as many are ranked by the first gain.
-    assert ranked(frugal(draws_of(), DATASETS, 0.9)) == {"a": 1, "c": 2, "b": 3}
+    assert rows_of("few labels", 0.9)["rank"].to_dict() == {"a": 1, "c": 2, "b": 3}

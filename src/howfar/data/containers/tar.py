@@ -7,7 +7,8 @@ from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
 from howfar.data.containers.container import ContainerListing, Member
-from howfar.data.image_folder import EXTENSIONS, LOCAL_ONLY, NOT_TEXT, STACKS, is_text, suffix_of, unread
+from howfar.data.image_folder import LOCAL_ONLY, NOT_TEXT, STACKS, is_text, suffix_of, unread
+from howfar.data.image_formats import image_endings
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import Location, open_binary, read_range
 from howfar.memory import check_file
@@ -105,7 +106,7 @@ class TarShard:
             if member.isdir() or any(part.startswith(".") for part in path.parts):
                 continue
             name, suffix = path.as_posix().lstrip("/"), path.suffix.lower()
-            if suffix in EXTENSIONS:
+            if suffix in image_endings():
                 if not member.isreg() or member.issparse():
                     self._faults.append((name, "a link or special file within the tar"))
                 elif not is_text(member.name):

@@ -10,13 +10,14 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
+import numpy as np
 import pandas as pd
 
 from howfar import registry
 from howfar.adaptation_ways import THEN, AdaptationWay, steps_of
 from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
 from howfar.data.dataset_argument import parse_images
-from howfar.data.image_groups import HashedDataset
+from howfar.data.name_attributes import HashedDataset
 from howfar.errors import InputError, option
 from howfar.experiment_tracking import check_tracker, log_result
 from howfar.io.file_location import absolute
@@ -29,7 +30,7 @@ from howfar.progress import bar
 from howfar.protocols import Runner
 from howfar.random_streams import stream
 from howfar.results import Evaluation, Provenance
-from howfar.results.adaptation_result import BASELINE, STRATA, Adaptation
+from howfar.results.adaptation_result import BASELINE, F_ODS, STRATA, Adaptation
 from howfar.results.file_checks import page_folder
 from howfar.runners import make_runner
 from howfar.segmenters import segmenter_family
@@ -284,7 +285,11 @@ class Study:
         checkpoint = self._baseline(seed) if arm is None else self._adapted(seed, arm, path)
         model = self.storage.loaded(checkpoint)
         own, threshold = self._tuned(path, model, checkpoint, seed)
-        self.models.append(adaptation_tables.model_row(seed, label, arm, checkpoint, threshold, own))
+        row = {"seed": seed, "model": label}
+        learnt = Arm(None, 0) if arm is None else arm
+        kind = {"strategy": learnt.strategy, "shots": learnt.shots, "background": learnt.background}
+        at_home = {"threshold": threshold, "held_out_ods": None if own is None else own.scores["ods"]}
+        self.models.append({**row, **kind, "weights": checkpoint.card.weights, **at_home})
         for part in parts:
             there, by, at = checkpoint, model, threshold
             own_steps = () if arm is None else _own(arm)
@@ -307,7 +312,11 @@ class Study:
             self.images.append(images)
             self.strata += adaptation_tables.strata_of(evaluation, images, at)
             if part.blank or any(item.mask is not None for item in part.dataset.items):
-                self.scores.append({"seed": seed, "model": label, **adaptation_tables.score_row(evaluation, images)})
+                scores = {name: evaluation.scores[name] for name in ("ods", "ods_threshold", "f", "mean_f")}
+                # False positives are averaged over images without foreground.
+                means = {"mean_f_ods": images[F_ODS].mean(), "false_positive_share": images["false_positive_share"].mean()}
+                scores |= {name: None if np.isnan(value) else float(value) for name, value in means.items()}
+                self.scores.append({**row, "dataset": evaluation.dataset, "n": evaluation.n, **scores})
 
     def _tuned(self, path: str, model: Model, checkpoint: Checkpoint, seed: int) -> tuple[Evaluation | None, float]:
         """Score a model on P's held-out photographs and return the best threshold; 0.5 without held-out photographs."""
@@ -414,7 +423,12 @@ def adapt(
     adaptation = Study(given, study_folder, p, others, unseen, empty, runner).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
     write_run(adaptation, folder)
-    log_result(study_folder.log(folder.name), recorded(given), adaptation_tables.numbers_of_study(adaptation))
+    # Mean F of each model and dataset over the seeds, and gains with their intervals.
+    means = adaptation.scores.groupby(["model", "dataset"])["mean_f"].mean()
+    gains = adaptation.gains.set_index(["model", "dataset"])[["gain", "low", "high"]]
+    means.index, gains.index = (table.index.map(" on ".join) for table in (means, gains))
+    numbers = {"mean_f": means.to_dict(), "gain": gains.to_dict("index")}
+    log_result(study_folder.log(folder.name), recorded(given), numbers)
     remove_abandoned(folder / "models")
     return keep_pictures(adaptation, datasets)
 

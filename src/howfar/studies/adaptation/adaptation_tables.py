@@ -19,8 +19,7 @@ from howfar.random_streams import stream
 from howfar.relation.performance_by_distance import Indices, PerformancePoints, parts
 from howfar.relation.trend import trend
 from howfar.results import Evaluation
-from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS, F_ODS, F_OWN, SLOPES, Adaptation
-from howfar.segmenters.checkpoint import Checkpoint
+from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS, F_ODS, F_OWN, SLOPES
 from howfar.significance.variance_components import REST, variance_components
 from howfar.studies.adaptation.models import RANDOM, Arm, EvaluatedPart, arms_of
 from howfar.studies.performance.image_performance import counts_of
@@ -74,50 +73,6 @@ def slopes_of(images: pd.DataFrame, bootstrap: int) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(SLOPES))
 
 
-OVER = ("over_random", "over_random_low", "over_random_high")
-
-
-def model_row(
-    seed: int, label: str, arm: Arm | None, checkpoint: Checkpoint, threshold: float, own: Evaluation | None
-) -> dict[str, Any]:
-    """Build a model's row: its training and its score on the primary dataset's held-out photographs."""
-    arm = Arm(None, 0) if arm is None else arm
-    return {
-        "seed": seed,
-        "model": label,
-        "strategy": arm.strategy,
-        "shots": arm.shots,
-        "background": arm.background,
-        "weights": checkpoint.card.weights,
-        "threshold": threshold,
-        "held_out_ods": None if own is None else own.scores["ods"],
-    }
-
-
-def score_row(evaluation: Evaluation, images: pd.DataFrame) -> dict[str, Any]:
-    """Build a model's row of scores on a dataset; false positives are averaged over images without foreground."""
-    names = ("ods", "ods_threshold", "f", "mean_f")
-    means = {"mean_f_ods": float(images[F_ODS].mean()), "false_positive_share": float(images["false_positive_share"].mean())}
-    return {
-        "dataset": evaluation.dataset,
-        "n": evaluation.n,
-        **{name: evaluation.scores[name] for name in names},
-        **{name: None if np.isnan(value) else value for name, value in means.items()},
-    }
-
-
-def numbers_of_study(adaptation: Adaptation) -> dict[str, Any]:
-    """Collect a study's results: mean F of each model and dataset over the seeds, and gains with intervals."""
-    means = adaptation.scores.groupby(["model", "dataset"])["mean_f"].mean().reset_index()
-    return {
-        "mean_f": {f"{row['model']} on {row['dataset']}": float(row["mean_f"]) for row in means.to_dict("records")},
-        "gain": {
-            f"{row['model']} on {row['dataset']}": {end: float(row[end]) for end in ("gain", "low", "high")}
-            for row in adaptation.gains.to_dict("records")
-        },
-    }
-
-
 def images_of(
     evaluation: Evaluation, part: EvaluatedPart, distances: pd.DataFrame, seed: int, label: str, folder: Path
 ) -> pd.DataFrame:
@@ -146,16 +101,19 @@ def images_of(
     )
 
 
+OVER = ("over_random", "over_random_low", "over_random_high")
+
+
 def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
     """Compute every model's gain over the base model and random choice, on each dataset and on all secondary ones together."""
     scored, draws = images[images["f"].notna()], config["bootstrap"]
     arms, datasets = arms_of(config), ("all", *dict.fromkeys(scored["dataset"]))
     rows: dict[tuple[str, str], dict[str, Any]] = {}
     # Random choice with the same numbers of images, for every other strategy.
-    rivals: list[str | None] = [None] * len(arms)
-    if RANDOM in config["strategies"]:
-        chosen = [arm.strategy not in (None, RANDOM) for arm in arms]
-        rivals = [replace(arm, strategy=RANDOM).label if other else None for arm, other in zip(arms, chosen, strict=True)]
+    without = {None, RANDOM} if RANDOM in config["strategies"] else {arm.strategy for arm in arms}
+    rivals = [None if arm.strategy in without else replace(arm, strategy=RANDOM).label for arm in arms]
+    # Models without labels, which stand first, vary between trainings otherwise than those with labels.
+    unlabelled = sum(arm.strategy is None for arm in arms)
     for dataset in datasets:
         compared = scored[scored["dataset"].isin(secondaries if dataset == "all" else [dataset])]
         over_base = [gain(compared, arm.label, BASELINE, draws, dataset) for arm in arms]
@@ -163,7 +121,8 @@ def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOpti
             None if rival is None else gain(compared, arm.label, rival, draws, dataset)
             for arm, rival in zip(arms, rivals, strict=True)
         ]
-        for arm, gained, over in zip(arms, _pooled_of_labels(arms, over_base), pooled(over_random), strict=True):
+        gains = (*over_base[:unlabelled], *pooled(over_base[unlabelled:]))
+        for arm, gained, over in zip(arms, gains, pooled(over_random), strict=True):
             found = dict(zip(("gain", "low", "high", *OVER), (*ends(gained), *ends(over)), strict=True))
             # A single seed gives no verdict.
             judged: dict[str, bool | None] = {"beats_random": None, "below_random": None}
@@ -173,13 +132,6 @@ def gains_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOpti
                 judged = {"beats_random": low > 0, "below_random": high < 0}
             rows[arm.label, dataset] = {**found, **judged}
     return pd.DataFrame([{"model": arm.label, "dataset": name, **rows[arm.label, name]} for arm in arms for name in datasets])
-
-
-def _pooled_of_labels(arms: Sequence[Arm], spreads: Sequence[Spread | None]) -> list[Spread | None]:
-    """Pool the variance between trainings of models with labels; those without labels vary differently."""
-    by_labels = [arm.strategy is not None for arm in arms]
-    shared = iter(pooled([spread for spread, labelled in zip(spreads, by_labels, strict=True) if labelled]))
-    return [next(shared) if labelled else spread for spread, labelled in zip(spreads, by_labels, strict=True)]
 
 
 LEVEL = 0.95
@@ -233,19 +185,20 @@ def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) 
     """
     seeds = sorted(differences["seed"].unique())
     datasets = [_sums(rows, seeds) for _, rows in differences.groupby("dataset")]
-    equal = [np.ones((1, sums.shape[1])) for sums in datasets]
-    mean = float(_means(datasets, equal, np.ones((1, len(seeds))))[0])
+    # Of every dataset the mean of each seed that has an image of it.
+    by_dataset = np.array([_by_seed(sums, np.ones((1, sums.shape[1])))[0] for sums in datasets])
+    mean = float(np.nanmean(by_dataset, axis=1).mean())
     components = []
     for sums in datasets:
         count = sums.shape[1]
         weights = rng.multinomial(count, np.full(count, 1 / count), size=bootstrap).astype(np.float64)
-        drawn = _means([sums], [weights], np.ones((bootstrap, len(seeds))))
+        drawn = np.nanmean(_by_seed(sums, weights), axis=1)
         variance = np.nanvar(drawn, ddof=1) * count / (count - 1) / len(datasets) ** 2 if count > 1 else np.nan
         components.append(Component(float(variance), count - 1))
     if len(seeds) < 2:
         return mean, [*components, Component(0.0, 0)]
-    by_seed = _means(datasets, [np.repeat(weights, len(seeds), axis=0) for weights in equal], np.eye(len(seeds)))
-    return mean, [*components, Component(float(np.var(by_seed, ddof=1) / len(seeds)), len(seeds) - 1)]
+    variance = np.var(np.nanmean(by_dataset, axis=0), ddof=1) / len(seeds)
+    return mean, [*components, Component(float(variance), len(seeds) - 1)]
 
 
 @dataclass(frozen=True)
@@ -288,22 +241,12 @@ def _sums(rows: pd.DataFrame, seeds: Sequence[int]) -> Float64Array:
     return np.stack([table.reshape(shape).astype(np.float64) for table in tables], axis=2)
 
 
-def _means(datasets: Sequence[Float64Array], photographs: Sequence[Float64Array], seeds: Float64Array) -> Float64Array:
-    """Average over datasets, for every draw, the weighted mean over seeds of the weighted mean over images.
-
-    A draw leaves out seeds without a drawn image in a dataset, and datasets without any.
-    """
-    by_dataset = np.full((len(datasets), len(seeds)), np.nan)
-    for row, (sums, weights) in enumerate(zip(datasets, photographs, strict=True)):
-        totals = np.einsum("spk,bp->bsk", sums, weights, optimize=True)
-        seed_weights = np.where(totals[..., 1] > 0, seeds, 0.0)
-        means = totals[..., 0] / np.where(totals[..., 1] > 0, totals[..., 1], 1.0)
-        weight = seed_weights.sum(axis=1)
-        drawn = weight > 0
-        by_dataset[row, drawn] = (seed_weights * means).sum(axis=1)[drawn] / weight[drawn]
-    finite = np.isfinite(by_dataset)
-    totals = np.where(finite, by_dataset, 0.0).sum(axis=0)
-    return np.where(finite.any(axis=0), totals / np.maximum(finite.sum(axis=0), 1), np.nan)
+def _by_seed(sums: Float64Array, photographs: Float64Array) -> Float64Array:
+    """Average over a dataset's images for every draw of its photographs and seed, (draws, seeds); NaN without a drawn image."""
+    totals = np.einsum("spk,bp->bsk", sums, photographs, optimize=True)
+    empty = np.full(totals.shape[:2], np.nan)
+    means: Float64Array = np.divide(totals[..., 0], totals[..., 1], out=empty, where=totals[..., 1] > 0)
+    return means
 
 
 ADAPTING = "adapting"

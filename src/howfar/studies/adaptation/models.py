@@ -11,7 +11,7 @@ from typing import Any
 
 from howfar.adaptation_ways import TUNED, Given, adapted, steps_of
 from howfar.data import Dataset, content_hash, read_bytes
-from howfar.data.image_groups import HashedDataset
+from howfar.data.name_attributes import HashedDataset
 from howfar.errors import HowfarError, InputError, LeakError
 from howfar.experiment_tracking import Log
 from howfar.io.partial_results import part_key

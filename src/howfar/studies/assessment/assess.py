@@ -13,7 +13,7 @@ import numpy as np
 
 from howfar.backbones import BackboneArgument
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
-from howfar.data.image_groups import grouped
+from howfar.data.name_attributes import grouped
 from howfar.errors import HowfarError, InputError
 from howfar.io.file_location import absolute, as_location
 from howfar.option_validation import checked, command_words, declared, picked, with_options
@@ -26,7 +26,7 @@ from howfar.options_by_function import (
     RelateOptions,
     TaskOptions,
 )
-from howfar.pipeline.dataset_pairs import forget_pairs
+from howfar.pipeline.measured_pairs import forget_pairs
 from howfar.pipeline.profile_file import PROFILE, Profile
 from howfar.pixel_options import reading_asked
 from howfar.progress import stage
@@ -286,7 +286,8 @@ def _by_tiles(comparison: Comparison, parts: AssessmentScores, given: RelateOpti
     if not parts.tiled or not any(evaluation.scored for evaluation in parts.tiled[1:]):
         return ()
     try:
-        return expectation(comparison, parts.tiled, given, rivals=False)[1].estimates
+        judged = expectation(comparison, parts.tiled, given, rivals=False)[2].values()
+        return tuple(said.estimate for said in judged if said.estimate is not None)
     except InputError:
         if given["estimator"] == AUTO:
             raise

@@ -180,20 +180,29 @@ def look(
     if question.until is not None:
         steps = _followed(sampling.sequence(values, proxies, images, level=level, until=rule))
         return Looks(steps, values, None if steps[-1].settled else labels_needed(values, proxies, images, level, rule))
-    sample = sample_of(drawn)
-    if question.measure.kind == "best":
-        # The best ratio over thresholds, from all labels.
-        part = first(sample, len(measured)) if len(measured) else None
-        if part is None or measured.parts is None or not measured.parts[1][:, 0].any():
-            return Looks((), values)
-        found, place = sampling.ods(*measured.parts, _stacked(expected), part, level=level)
-        note = (
-            f"the best threshold is {THRESHOLDS[place]:.2f} by these labels; the best of many estimates lies above the true "
-            "best on average, the more the fewer labels"
-        )
-        return Looks((_step(len(measured), found),), values, notes=(note,))
-    counts = range(1, len(measured) + 1)
-    return Looks(tuple(_estimate(question, measured, count, proxies, sample, expected) for count in counts), values)
+    # The best ratio over thresholds is looked at once, with all labels.
+    sample, best = sample_of(drawn), question.measure.kind == "best"
+    expected_parts = np.zeros((2, 0, 0)) if expected is None else np.stack(expected)
+    looks, notes = list[Step](), list[str]()
+    for count in range(max(1, len(measured)) if best else 1, len(measured) + 1):
+        part, found = first(sample, count), None
+        above, below = (side[:count] for side in measured.parts or (np.zeros((0, 1)), np.zeros((0, 1))))
+        if part is not None and best and below[:, 0].any():
+            found, place = sampling.ods(above, below, expected_parts, part, level=level)
+            notes.append(
+                f"the best threshold is {THRESHOLDS[place]:.2f} by these labels; the best of many estimates lies above the "
+                "true best on average, the more the fewer labels"
+            )
+        elif part is not None and not best and np.isfinite(values[:count]).any():
+            if measured.parts is None:
+                found = sampling.mean(values[:count], proxies, part, level=level)
+            elif below[:, 0].any():
+                found = sampling.ratio(above[:, 0], below[:, 0], expected_parts[..., 0], part, level=level)
+        if found is not None:
+            looks.append(Step(count, found.value, found.low, found.high))
+        elif not best:
+            looks.append(Step(count, None, None, None))
+    return Looks(tuple(looks), values, notes=tuple(notes))
 
 
 def _followed(known: sampling.ConfidenceSequence) -> tuple[Step, ...]:
@@ -281,26 +290,6 @@ def first(sample: sampling.Sample, count: int) -> sampling.Sample | None:
     return sampling.Sample(sample.indices[:count], shares, strata)
 
 
-def _estimate(
-    question: Question,
-    measured: SampleMeasures,
-    count: int,
-    proxies: Float64Array,
-    sample: sampling.Sample,
-    expected: Pair | None,
-) -> Step:
-    """Estimate from the first `count` labels; without a value if they are too few."""
-    part, values = first(sample, count), measured.values[:count]
-    known = part is not None and bool(np.isfinite(values).any())
-    if part is not None and known and measured.parts is None:
-        return _step(count, sampling.mean(values, proxies, part, level=question.level))
-    if part is not None and known and measured.parts is not None:
-        above, below = (side[:count, 0] for side in measured.parts)
-        if below.any():
-            return _step(count, sampling.ratio(above, below, _stacked(expected)[..., 0], part, level=question.level))
-    return Step(count, None, None, None)
-
-
 def group_notes(question: Question, found: Looks, drawn: Sequence[SampledImage], groups: Sequence[str]) -> Iterator[str]:
     """Say what the labels show of further groups (scenes, patients, clips) than a site's own, where its images have groups."""
     numbers = group_numbers(groups)
@@ -318,12 +307,3 @@ def group_notes(question: Question, found: Looks, drawn: Sequence[SampledImage],
     if 1 < count < FEW_GROUPS:
         few = f": {count} labelled groups make that {widening([1.0], [count], question.level):.2g} times as wide as many would"
     yield f"{own}; for other groups like these the interval is {beyond.low:.2f} to {beyond.high:.2f}{few}"
-
-
-def _stacked(expected: Pair | None) -> Float64Array:
-    """Return expected numerators and denominators as one array, (2, m, t)."""
-    return np.stack(expected) if expected is not None else np.zeros((2, 0, 0))
-
-
-def _step(count: int, found: sampling.Estimate) -> Step:
-    return Step(count, found.value, found.low, found.high)

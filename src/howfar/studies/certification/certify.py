@@ -16,25 +16,23 @@ from numpy.typing import ArrayLike
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument
 from howfar.data.dataset import examples
-from howfar.data.image_folder import EXTENSIONS, path_text, walk
+from howfar.data.image_folder import walk
+from howfar.data.image_formats import image_endings
 from howfar.errors import InputError, StoreError
 from howfar.io.atomic import replace as replace_file
 from howfar.option_validation import checked, with_options
 from howfar.options_by_function import CertifyOptions
 from howfar.pipeline.profile_file import Profile
-from howfar.results import Evaluation, Provenance
-from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage
+from howfar.results import Evaluation
+from howfar.results.certificate_result import Certificate, CertifiedSite
 from howfar.results.file_checks import page_folder
 from howfar.results.records import Cells
 from howfar.sampling import labels_for, plan_zone, zone_share
 from howfar.sampling.design import as_shares
 from howfar.studies.certification import sample as drawing
 from howfar.studies.certification.certified_quantity import (
-    DIFFER,
-    ORDER,
     SHORT,
     VALUES,
-    ZONE,
     Looks,
     Question,
     asked,
@@ -97,43 +95,29 @@ def _certify_values(
     found = look(question, SampleMeasures(values), drawn, proxies, zone)
     words = VALUES.words if question.zone is None else question.words("performance")
     fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": question.design, "seed": seed}
-    return _stated(
-        question, found, record, drawn, [None] * len(values), dataset="values", words=words, notes=found.notes, **fields
-    )
+    certificate = drawing.unlabelled(question, None, record, drawn, dataset="values", words=words, **fields)
+    return _labelled(certificate, found, [None] * len(values), found.notes)
 
 
-def _stated(
-    question: Question,
-    found: Looks,
-    record: CertifiedSite,
-    drawn: Sequence[SampledImage],
-    labels: Sequence[str | None],
-    **fields: Any,
-) -> Certificate:
-    """Build the certificate; `labels` are hashes of those that count, `fields` depend on the task and the draw."""
+def _labelled(certificate: Certificate, found: Looks, labels: Sequence[str | None], notes: Sequence[str]) -> Certificate:
+    """State what labels show; `labels` are the hashes of those that count."""
+    sample, last = certificate.sample, found.last
     labelled = [
         replace(one, labelled=True, performance=None if np.isnan(value) else value, label=label)
-        for one, value, label in zip(drawn, found.values.tolist(), labels, strict=False)
+        for one, value, label in zip(sample, found.values.tolist(), labels, strict=False)
     ]
-    return Certificate(
-        metric=question.measure.name,
-        value=found.last.value,
-        low=found.last.low,
-        high=found.last.high,
-        level=question.level,
+    return replace(
+        certificate,
+        value=last.value,
+        low=last.low,
+        high=last.high,
         labelled=len(labels),
-        n=len(record.images),
-        anytime=fields["design"] in (ORDER, ZONE, DIFFER),
-        zone=found.zone,
-        against=None if question.against is None else path_text(question.against),
-        until=question.until,
-        settled=found.last.settled,
+        settled=last.settled,
         needed=found.needed,
-        site=record,
-        sample=(*labelled, *drawn[len(labelled) :]),
+        sample=(*labelled, *sample[len(labelled) :]),
         steps=found.steps,
-        provenance=Provenance.now(),
-        **fields,
+        zone=found.zone,
+        notes=tuple(notes),
     )
 
 
@@ -238,8 +222,9 @@ def certify(
         begun = drawing.begin(dataset, task, question, maps, k, given, seen=seen, profile=loaded, over=over)
     else:
         begun = drawing.go_on(dataset, task, question, maps, k, earlier, given["progress"])
-    begun = replace(begun, notes=(*begun.notes, *drawing.made_by(begun, weights)))
-    certificate = replace(_look(begun, task, question, labels, folder), iou=given["iou"], min_score=given["min_score"])
+    notes = drawing.made_by(begun, weights)
+    certificate = _look(begun, task, question, labels, folder, notes)
+    certificate = replace(certificate, iou=given["iou"], min_score=given["min_score"])
     lost = 0 if earlier is None else earlier.labelled - certificate.labelled
     if lost > 0:
         what = "1 label that counted before is" if lost == 1 else f"{lost} labels that counted before are"
@@ -278,7 +263,7 @@ def _earlier(folder: Path | None, k: int | None, labels: Any) -> Certificate | N
         what = str(error).removesuffix(f": run {Certificate.COMMAND} again")
         kept = []
         for place in dict.fromkeys(folder / task.label_place for task in TASKS.values()):
-            masks = sum(file.suffix.lower() in EXTENSIONS for file in place.rglob("*"))
+            masks = sum(file.suffix.lower() in image_endings() for file in place.rglob("*"))
             if place.is_file() or masks:
                 kept.append(f"{place} ({masks} {'file' if masks == 1 else 'files'})" if masks else str(place))
         kept_labels = f"the labels in {' and '.join(kept)} are kept" if kept else "no labels are in its folder"
@@ -357,10 +342,12 @@ def _maps(
     return folder / drawing.MAPS, seen, weights
 
 
-def _look(begun: drawing.DrawnSite, task: Task, question: Question, given: Any, folder: Path | None) -> Certificate:
+def _look(
+    begun: drawing.DrawnSite, task: Task, question: Question, given: Any, folder: Path | None, told: Sequence[str]
+) -> Certificate:
     """Read the labels and build the certificate from them."""
-    labels: dict[str, Any] = {}
-    notes = list(begun.notes)
+    certificate, labels = begun.certificate, dict[str, Any]()
+    notes = [*certificate.notes, *told]
     own = None if folder is None else folder / task.label_place
     places = [] if given is None else [given]
     if own is not None and (own.is_file() or (own.is_dir() and walk(own))):
@@ -371,7 +358,7 @@ def _look(begun: drawing.DrawnSite, task: Task, question: Question, given: Any, 
             labels |= {name: label for name, label in read.items() if name not in labels}
             notes += remarks
         # Labels count up to the first unlabelled image: whoever skips one chooses, and a chosen sample shows nothing.
-        drawn = [one.image for one in begun.drawn]
+        drawn = [one.image for one in certificate.sample]
         first_gap = next((position for position, name in enumerate(drawn) if name not in labels), len(drawn))
         counted = {name: labels[name] for name in drawn[:first_gap]}
         strange = [name for name in labels if name not in drawn]
@@ -386,26 +373,11 @@ def _look(begun: drawing.DrawnSite, task: Task, question: Question, given: Any, 
         measured = drawing.compared(task, question, begun.answers, begun.others, counted)
     measure = question.measure
     expected = None if measured.parts is None else task.expected(measure, begun.answers)
-    found = look(question, measured, begun.drawn, begun.proxies, begun.zone, expected)
-    told = [*task.remarks(measure, len(counted), len(begun.record.images), found.last.value)]
-    told += group_notes(question, found, begun.drawn, begun.record.groups)
-    return _stated(
-        question,
-        found,
-        begun.record,
-        begun.drawn,
-        hashes,
-        dataset=begun.answers.dataset.name,
-        words=question.words(measure.words.format(threshold=task.threshold)),
-        threshold=task.threshold,
-        tolerance=task.tolerance,
-        proxy=begun.proxy,
-        design=begun.design,
-        seed=begun.seed,
-        taken_from=begun.taken_from,
-        task=task.name,
-        notes=(*notes, *found.notes, *told),
-    )
+    proxies = np.array(certificate.site.proxies, dtype=np.float64)
+    found = look(question, measured, certificate.sample, proxies, certificate.zone, expected)
+    notes += [*found.notes, *task.remarks(measure, len(counted), certificate.n, found.last.value)]
+    notes += group_notes(question, found, certificate.sample, certificate.site.groups)
+    return _labelled(certificate, found, hashes, notes)
 
 
 WIDTHS: Final = ("±0.1", "±0.05")

@@ -12,12 +12,13 @@ from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_byte
 from howfar.data.dataset import examples
 from howfar.data.image_bytes import check_files
 from howfar.data.image_folder import path_text
-from howfar.data.image_groups import image_groups
+from howfar.data.name_attributes import image_groups
 from howfar.data.prediction_maps import made_with
 from howfar.errors import ImageError, InputError, LeakError
 from howfar.pipeline.profile_file import Profile
 from howfar.pixel_options import reading_asked
 from howfar.relation.site_judge import FIRST
+from howfar.results import Provenance
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Zone
 from howfar.sampling import draw, order, order_by_bound, plan_zone
 from howfar.sampling.design import as_count
@@ -36,23 +37,38 @@ SIGNED = {"weights", "size", "tiled", "precision", "flipped", "image"}
 
 @dataclass(frozen=True, eq=False)
 class DrawnSite:
-    """Hold a sample, the model's answers on the site (and a second model's, `others`), the design and seed of the draw."""
+    """Hold the certificate of a sample whose labels are not read yet, and the answers of the model and of a second one."""
 
+    certificate: Certificate
     answers: ModelAnswers
-    record: CertifiedSite
-    drawn: tuple[SampledImage, ...]
-    proxy: str
-    seed: int
-    design: str
-    notes: tuple[str, ...] = ()
-    zone: Zone | None = None
     others: ModelAnswers | None = None
-    taken_from: str | None = None
 
-    @property
-    def proxies(self) -> Float64Array:
-        """Return the predicted performance, (m,), nan if unknown."""
-        return np.array(self.record.proxies, dtype=np.float64)
+
+def unlabelled(
+    question: Question, task: Task | None, site: CertifiedSite, sample: tuple[SampledImage, ...], **fields: Any
+) -> Certificate:
+    """Build the certificate of a sample before labels are read; `task` is None for values in memory."""
+    if task is not None:
+        words = question.words(question.measure.words.format(threshold=task.threshold))
+        fields |= {"words": words, "threshold": task.threshold, "tolerance": task.tolerance, "task": task.name}
+    return Certificate(
+        metric=question.measure.name,
+        value=None,
+        low=None,
+        high=None,
+        level=question.level,
+        labelled=0,
+        n=len(site.images),
+        anytime=fields["design"] in (ORDER, ZONE, DIFFER),
+        until=question.until,
+        settled=None,
+        needed=None,
+        against=None if question.against is None else path_text(question.against),
+        site=site,
+        sample=sample,
+        provenance=Provenance.now(),
+        **fields,
+    )
 
 
 def images_of(site: DatasetArgument) -> Dataset:
@@ -114,15 +130,16 @@ def begin(
             rule = f"must be a sample of the same images: it was drawn from {over.n}"
             raise InputError.of("sample", rule, f"{len(images)} images, or others", "draw anew")
         drawn = tuple(replace(one, proxy=record.proxies[one.index], performance=None, labelled=False) for one in over.sample)
-        return DrawnSite(
-            answers, record, drawn, words, over.seed, over.design, tuple(notes), others=others, taken_from=over.run_id
-        )
-    if k is not None and k > len(images):
-        notes.append(f"k = {k:,} is more than the {len(images):,} images there are: every image is to be labelled")
-    seed = derived_seed(record, question.design) if given["seed"] is None else given["seed"]
-    paths = [path_text(item.path) for item in answers.dataset.items]
-    drawn, zone = draw_sample(question, record, k, seed, sizes=sizes_of(task, question, answers), paths=paths)
-    return DrawnSite(answers, record, drawn, words, seed, question.design, tuple(notes), zone, others)
+        draw_of: dict[str, Any] = {"seed": over.seed, "design": over.design, "taken_from": over.run_id}
+    else:
+        if k is not None and k > len(images):
+            notes.append(f"k = {k:,} is more than the {len(images):,} images there are: every image is to be labelled")
+        seed = derived_seed(record, question.design) if given["seed"] is None else given["seed"]
+        paths = [path_text(item.path) for item in answers.dataset.items]
+        drawn, zone = draw_sample(question, record, k, seed, sizes=sizes_of(task, question, answers), paths=paths)
+        draw_of = {"seed": seed, "design": question.design, "zone": zone}
+    fields = {"dataset": answers.dataset.name, "proxy": words, "notes": tuple(notes), **draw_of}
+    return DrawnSite(unlabelled(question, task, record, drawn, **fields), answers, others)
 
 
 def go_on(
@@ -151,7 +168,9 @@ def go_on(
     if added:
         are = "1 image of the site is" if len(added) == 1 else f"{len(added)} images of the site are"
         notes = (f"{are} no part of it ({examples(added)}): the certificate is of the {earlier.n} others",)
-    return DrawnSite(answers, site, drawn, earlier.proxy, earlier.seed, earlier.design, notes, zone, others, earlier.taken_from)
+    draw_of = {name: getattr(earlier, name) for name in ("proxy", "seed", "design", "taken_from")}
+    fields = {"dataset": answers.dataset.name, "zone": zone, "notes": notes, **draw_of}
+    return DrawnSite(unlabelled(question, task, site, drawn, **fields), answers, others)
 
 
 def second_answers(task: Task, dataset: Dataset, against: str | Path, progress: bool) -> ModelAnswers:
@@ -324,7 +343,7 @@ def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
     """Raise `InputError` for maps signed by another checkpoint than `weights`; return a note if no model is given (None)."""
     if not isinstance(begun.answers, MapAnswers):
         return ()
-    file = begun.answers.by_image[begun.record.images[0]].value
+    file = begun.answers.by_image[begun.certificate.site.images[0]].value
     signature = made_with(file)
     # The signature of a foreign network says more: how it was fed and read.
     if "weights" not in signature or not set(signature) <= SIGNED:

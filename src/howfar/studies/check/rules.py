@@ -282,11 +282,11 @@ def decisions_of(rules: Rules, known: RuleFacts) -> tuple[Decision, ...]:
     """Decide every rule about a single dataset; the alarm rule, about many batches, is excluded."""
     asked: dict[str, Callable[[Any, RuleFacts, Rules], Verdict]] = {
         "images": _images,
-        "unreadable": _unreadable,
+        "unreadable": _counted_share,
         "gate": _gate,
         "performance": _performance,
         "failures": _failures,
-        "distance": _distance,
+        "distance": _counted_share,
     }
     decisions = []
     for name, decide in asked.items():
@@ -412,23 +412,19 @@ def _failures(rule: ShareRule, known: RuleFacts, rules: Rules) -> Verdict:
     return Verdict("breach", must, words, "look at the flagged images: howfar score lists them", ends)
 
 
-def _unreadable(rule: ShareRule, known: RuleFacts, rules: Rules) -> Verdict:
+def _counted_share(rule: ShareRule, known: RuleFacts, rules: Rules) -> Verdict:
+    """Decide on the share of images that cannot be read or, for a rule on distance, that are far."""
     batch = known.batch
-    mend = "mend the files: howfar score names each with the reason"
-    return _share(rule, batch.unreadable, batch.n + batch.unreadable, "could not be read", mend)
-
-
-def _distance(rule: ShareRule, known: RuleFacts, rules: Rules) -> Verdict:
-    look = "look at the far images, and check the model on them: howfar certify"
-    return _share(rule, known.batch.far, known.batch.n, "are farther than 95 % of the primary dataset's images", look)
-
-
-def _share(rule: ShareRule, count: int, of: int, words: str, remedy: str) -> Verdict:
-    """Decide on a share: so many of the counted images."""
+    if isinstance(rule, DistanceRule):
+        count, of, are = batch.far, batch.n, "are farther than 95 % of the primary dataset's images"
+        remedy = "look at the far images, and check the model on them: howfar certify"
+    else:
+        count, of, are = batch.unreadable, batch.n + batch.unreadable, "could not be read"
+        remedy = "mend the files: howfar score names each with the reason"
     if of == 0:
         return Verdict("undecided", _at_most(rule), "there is no image to count", "pass images that can be read")
     kept = count / of <= rule.at_most_share
-    words, ends = f"{count} of {of} {words}", (count / of, None, None)
+    words, ends = f"{count} of {of} {are}", (count / of, None, None)
     return Verdict("pass" if kept else "breach", _at_most(rule), words, "" if kept else remedy, ends)
 
 

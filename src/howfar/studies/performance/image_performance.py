@@ -1,4 +1,4 @@
-"""Compute each image's performance at a common threshold, and collect labelled images to fit performance estimators to."""
+"""Measure images for the judge of sites: each one's performance at a common threshold, its signals and its photograph."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.data.image_groups import fits, image_groups
+from howfar.data.name_attributes import fits, image_groups
 from howfar.errors import InputError
 from howfar.metrics import THRESHOLDS, Counts, f, f_per_image, ods, precision_recall, threshold_index
 from howfar.metrics.label_free_signals import predicted_foreground, soft_f
 from howfar.metrics.metric_interface import mean_of_defined
 from howfar.options_by_function import CalibrationOptions
-from howfar.relation.gate import Values, values_by_set, values_of
 from howfar.relation.labelled_images import (
     AT_THRESHOLD,
     EVERY_SIGNAL,
@@ -25,7 +24,6 @@ from howfar.relation.labelled_images import (
     SOFT_F,
     TILE_AGREEMENT,
     VALUES,
-    Columns,
     LabelledImages,
     take,
 )
@@ -50,19 +48,6 @@ def groups_of(images: pd.DataFrame, group: str | None) -> list[str]:
 
 GROUP: Final = "group"
 PIXELS = "pixels"
-SET_OF: Final = "·"
-"""Between the name of a dataset and that of a corruption in the name of a corrupted set, as `howfar.corrupt` writes it."""
-
-
-def sizes_at(rows: pd.DataFrame) -> dict[str, NDArray[np.float64]]:
-    """Return each image's pixel count and the agreement of its whole and tiled maps; NaN if unknown."""
-    columns = {
-        name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in (PIXELS, TILE_AGREEMENT) if name in rows
-    }
-    if PIXELS not in columns and HISTOGRAM in rows:
-        counted = [np.sum(counts) if isinstance(counts, (np.ndarray, list)) else np.nan for counts in rows[HISTOGRAM]]
-        columns[PIXELS] = np.array(counted, dtype=np.float64)
-    return columns
 
 
 UNTUNED = 0.5
@@ -147,13 +132,14 @@ def scores_of(
 
 
 def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray[np.float64]]:
-    """Collect the label-free signals of each image at the common threshold (None: 0.5); missing signals are nan.
+    """Collect what is known of each image without labels at the common threshold (None: 0.5): signals, and the gate's inputs.
 
-    The predicted share and soft F are computed from the histogram, and stay as given where there is none; a share at an
-    unknown threshold is left out. The foreground's shape and overlap with its mirror image cannot be computed anew: an image
-    evaluated at another threshold lacks them.
+    Missing values are nan. The predicted share and soft F are computed from the histogram, and stay as given where there is
+    none; a share at an unknown threshold is left out. The foreground's shape and overlap with its mirror image cannot be
+    computed anew: an image evaluated at another threshold lacks them.
     """
-    columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in EVERY_SIGNAL if name in rows}
+    known = (name for name in (*EVERY_SIGNAL, PIXELS, TILE_AGREEMENT) if name in rows)
+    columns = {name: rows[name].to_numpy(dtype=np.float64, na_value=np.nan) for name in known}
     at = UNTUNED if threshold is None else threshold
     if THRESHOLD in rows:
         elsewhere = np.abs(rows[THRESHOLD].to_numpy(dtype=np.float64, na_value=np.nan) - at) > SAME
@@ -161,6 +147,7 @@ def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray
             columns[name] = np.where(elsewhere, np.nan, columns[name])
     if HISTOGRAM in rows:
         columns[HISTOGRAM] = _table(rows[HISTOGRAM], VALUES, np.nan)
+        columns.setdefault(PIXELS, columns[HISTOGRAM].sum(axis=1))
         for name, signal in ((SHARE, predicted_foreground), (SOFT_F, soft_f)):
             counted = (counts.astype(np.int64) if np.isfinite(counts).all() else None for counts in columns[HISTOGRAM])
             values = np.array([np.nan if counts is None else signal(counts, at) for counts in counted])
@@ -208,7 +195,7 @@ class MeasuredImages:
         """Add to images and their distances the performance at the common threshold, and the label-free signals."""
         matched = match(images, evaluations)
         scores = scores_of(matched, evaluations, own, threshold)
-        columns = {**distances, **signals_at(matched.rows, scores.threshold), **sizes_at(matched.rows)}
+        columns = {**distances, **signals_at(matched.rows, scores.threshold)}
         tiled = all(evaluation.tiled for evaluation in (*evaluations, *([] if own is None else [own])))
         return cls(images, matched, scores, columns, own, tiled)
 
@@ -221,60 +208,17 @@ class MeasuredImages:
         """Return the settings of a judge of these images."""
         return Terms(given["tau"], given["level"], given["error_rate"], self.tiled)
 
+    def evidence(self, group: str | None, primary: str, further: MeasuredImages | None = None) -> Evidence:
+        """Collect the labelled images of sites and corrupted sets, and of the primary dataset's own kind.
 
-def evidence_of(measured: MeasuredImages, group: str | None, primary: str, further: MeasuredImages | None = None) -> Evidence:
-    """Collect the labelled images of sites and corrupted sets, and of the primary dataset's own kind.
-
-    `further` are labelled images outside the run: corrupted versions of the primary's images.
-    """
-    columns, performance, sets = measured.columns, measured.scores.performance, measured.sets
-    photographs = np.array(groups_of(measured.images, group), dtype=np.str_)
-    if further is not None:
-        columns = joined(columns, len(sets), further.columns, len(further.sets))
-        performance = np.concatenate([performance, further.scores.performance])
-        sets, photographs = np.concatenate([sets, further.sets]), np.concatenate([photographs, further.sets])
-    return collected(columns, performance, sets, photographs, home_of(measured.own, measured.scores.threshold, group), primary)
-
-
-def collected(
-    columns: Columns,
-    performance: Float64Array,
-    sets: NDArray[np.str_],
-    photographs: NDArray[np.str_],
-    home: LabelledImages | None,
-    primary: str,
-) -> Evidence:
-    """Collect the images with a performance (n,), and those of the primary's own kind (`home`), as evidence.
-
-    Datasets are taken by name, so that no order in which they were passed changes a digit.
-    """
-    scored = np.isfinite(performance)
-    labelled = [str(name) for name in np.unique(sets[scored])]
-    order = np.concatenate([np.flatnonzero(scored & (sets == name)) for name in labelled] or [np.zeros(0, dtype=np.intp)])
-    read, inputs = values_by_set(columns, sets), dict[str, NDArray[Any]](take(columns, order))
-    values, names, photographs = performance[order], sets[order], photographs[order]
-    own: Values = {}
-    if home is not None:
-        own = {name: value for name, value in values_of(home.columns).items() if value is not None}
-        inputs = joined(inputs, len(order), home.columns, len(home.sets))
-        values, names = np.concatenate([values, home.performance]), np.concatenate([names, home.sets])
-        photographs = np.concatenate([photographs, home.sets if home.groups is None else home.groups])
-    # The primary dataset's own kind is the unit of distances and of the residual.
-    readings: dict[str, Values] = {"": {**own, "distance": 1.0, "residual": 1.0}, **{name: read[name] for name in labelled}}
-    begin = f"{primary}{SET_OF}"
-    corrupted = {name: name.removeprefix(begin).split(" ")[0] for name in labelled if name.startswith(begin)}
-    own_set = None if home is None else str(home.sets[0])
-    return Evidence(LabelledImages.of(inputs, values, names, photographs, own_set, corrupted), readings)
-
-
-def joined(first: Columns, count: int, second: Columns, further: int) -> dict[str, NDArray[Any]]:
-    """Stack the columns of `count` images and of `further` images; a column that either lacks is NaN there."""
-
-    def values(columns: Columns, name: str, rows: int) -> NDArray[Any]:
-        shape = (rows, VALUES) if name == HISTOGRAM else (rows,)
-        return np.asarray(columns[name], dtype=np.float64) if name in columns else np.full(shape, np.nan)
-
-    return {name: np.concatenate([values(first, name, count), values(second, name, further)]) for name in [*first, *second]}
+        `further` are labelled images outside the run: corrupted versions of the primary's images.
+        """
+        photographs = np.array(groups_of(self.images, group), dtype=np.str_)
+        images = LabelledImages(self.columns, self.scores.performance, self.sets, photographs)
+        if further is not None:
+            corrupted = LabelledImages(further.columns, further.scores.performance, further.sets, further.sets)
+            images = LabelledImages.stacked(images, corrupted)
+        return Evidence.of(images, home_of(self.own, self.scores.threshold, group), primary)
 
 
 def home_of(own: Evaluation | None, threshold: float | None, group: str | None) -> LabelledImages | None:
@@ -301,5 +245,5 @@ def home_of(own: Evaluation | None, threshold: float | None, group: str | None) 
     groups = np.array(groups_of(images, group if fitting else None))
     # By name, so that the order of a file's rows changes no digit.
     order = np.flatnonzero(scored)[np.argsort(images["image"].to_numpy(dtype=str)[scored], kind="stable")]
-    columns = {**signals_at(rows, threshold), **sizes_at(rows)}
-    return LabelledImages(take(columns, order), performance[order], np.full(len(order), own.dataset), groups[order])
+    columns = take(signals_at(rows, threshold), order)
+    return LabelledImages(columns, performance[order], np.full(len(order), own.dataset), groups[order])

@@ -102,19 +102,6 @@ def _numbers(column: pd.Series[Any], name: str, shares: bool) -> pd.Series[Any]:
     return numbers
 
 
-def _histogram(counts: Any, source: str) -> NDArray[np.int64] | None:
-    """Check a histogram's 256 pixel counts; return None for an empty cell."""
-    if not isinstance(counts, (np.ndarray, list)):
-        return None
-    try:
-        values = np.asarray(counts, dtype=np.float64)
-    except (TypeError, ValueError):
-        values = np.empty(0)
-    if values.shape != (VALUES,) or not np.isfinite(values).all() or (values < 0.0).any() or (values % 1.0).any():
-        raise InputError(f"{source}: column {HISTOGRAM} must hold {VALUES} counts of pixels, or nothing")
-    return values.astype(np.int64)
-
-
 Performances: TypeAlias = Evaluation | pd.DataFrame | str | Path
 
 _UNKNOWN = ("", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "-nan", "None", "NULL", "null")

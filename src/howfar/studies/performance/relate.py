@@ -4,15 +4,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.arrays import Float64Array, group_numbers
-from howfar.data.image_groups import look_tiled, pattern_of, tiles
+from howfar.arrays import group_numbers
 from howfar.data.json_and_tables import column_roles
+from howfar.data.name_attributes import look_tiled, pattern_of, tiles
 from howfar.errors import InputError, StoreError
 from howfar.experiment_tracking import Log, check_tracker, log_result
 from howfar.io.file_location import absolute
@@ -32,7 +32,6 @@ from howfar.results import (
     DatasetRelation,
     DistancePart,
     Evaluation,
-    Failures,
     Provenance,
     Relation,
     RelationSettings,
@@ -41,7 +40,7 @@ from howfar.results import (
     TrendVerdict,
 )
 from howfar.results.file_checks import page_folder
-from howfar.results.relation_result import BLANK, Gate, without_foreground
+from howfar.results.relation_result import BLANK, without_foreground
 from howfar.significance.bootstrap import effective, few_groups
 from howfar.studies.column_slices import check_sliceable, columns_of, performance_slices
 from howfar.studies.performance.image_performance import (
@@ -49,7 +48,6 @@ from howfar.studies.performance.image_performance import (
     NOT_TUNED,
     ImagePerformance,
     MeasuredImages,
-    evidence_of,
     groups_of,
 )
 from howfar.studies.performance.performance_files import (
@@ -64,31 +62,19 @@ from howfar.studies.performance.performance_files import (
 )
 from howfar.studies.run_report import draw
 
-
-@dataclass(frozen=True, eq=False)
-class Expectation:
-    """Hold the judge's statements on every dataset, a labelled one's labels hidden, and (n,) values of each image."""
-
-    judge: SiteJudge
-    estimates: tuple[SetEstimate, ...]
-    gates: tuple[Gate, ...]
-    failures: tuple[Failures, ...]
-    estimate: Float64Array
-    low: Float64Array
-    high: Float64Array
-    p_value: Float64Array
-    listed: NDArray[np.bool_]
+ESTIMATED: Final = {
+    "estimate": "predicted", "estimate_low": "low", "estimate_high": "high", "p_value": "p_value", "listed": "listed",
+}  # fmt: skip
+"""The columns of a relation's images that hold what the judge says of them."""
 
 
 def expect(
     judge: SiteJudge, evidence: Evidence, measured: MeasuredImages, known: KnownFits, wanted: str, group: str | None = None
-) -> Expectation:
-    """Judge every dataset: a labelled one with its labels hidden, an unlabelled one with all labels."""
+) -> dict[str, SiteJudgement]:
+    """Judge every dataset by name: a labelled one with its labels hidden, an unlabelled one with all labels."""
     groups = np.array(groups_of(measured.images, group), dtype=np.str_)
     performance, sets = measured.scores.performance, measured.sets
-    estimate, low, high, p_value = np.full((4, len(performance)), np.nan)
-    listed = np.zeros(len(performance), dtype=np.bool_)
-    found: list[SiteJudgement] = []
+    judged: dict[str, SiteJudgement] = {}
     for name in dict.fromkeys(sets.tolist()):
         inside = np.flatnonzero(sets == name)
         hidden = bool(np.isfinite(performance[inside]).any())
@@ -96,28 +82,21 @@ def expect(
         if judging is None:
             continue  # without its own labels there is nothing to learn from
         numbers = group_numbers(groups[inside].tolist())
-        said = judging.site(
-            name,
-            take(measured.columns, inside),
-            performance=performance[inside],
-            independent=None if numbers is None else effective(numbers),
-        )
-        estimate[inside], low[inside], high[inside] = said.predicted, said.low, said.high
-        p_value[inside], listed[inside] = said.p_value, said.listed
-        found.append(said)
-    return Expectation(
-        judge,
-        tuple(said.estimate for said in found if said.estimate is not None),
-        tuple(said.gate for said in found if said.gate is not None),
-        tuple(said.failures for said in found if said.failures is not None),
-        *(estimate, low, high, p_value, listed),
-    )
+        independent = None if numbers is None else effective(numbers)
+        columns = take(measured.columns, inside)
+        judged[name] = judging.site(name, columns, performance=performance[inside], independent=independent)
+    return judged
 
 
 def relation_notes(
-    images: pd.DataFrame, given: Sequence[Evaluation], matched: Matched, settings: RelationSettings, expected: Expectation
+    images: pd.DataFrame,
+    given: Sequence[Evaluation],
+    matched: Matched,
+    settings: RelationSettings,
+    estimates: Sequence[SetEstimate],
+    first: str,
 ) -> Iterator[str]:
-    """Yield the notes of a relation, most important first."""
+    """Yield the notes of a relation, most important first; `first` is the estimator that is tried first."""
     if settings.threshold_source == NOT_TUNED:
         yield (
             f"the common threshold is {settings.threshold:.2f}, tuned on nothing: evaluate the primary dataset too and pass "
@@ -146,10 +125,10 @@ def relation_notes(
         if 0 < lacking < len(rows):
             have = "has" if lacking == 1 else "have"
             yield f"{lacking} of {len(rows)} images of {dataset} {have} no performance: left out of its trend"
-    yield from fallbacks(expected.estimates, expected.judge.order[0])
+    yield from fallbacks(estimates, first)
     blank = without_foreground(images)
     yield from (f"{name}: {BLANK}: F is undefined there" for name in blank)
-    unlabelled = [row.dataset for row in expected.estimates if row.measured is None and row.dataset not in blank]
+    unlabelled = [row.dataset for row in estimates if row.measured is None and row.dataset not in blank]
     if unlabelled and settings.threshold is not None:
         yield (
             f"F is undefined for an image without foreground: the estimates for {', '.join(unlabelled)} are what its images "
@@ -265,7 +244,7 @@ def related(
     further: MeasuredImages | None = None,
 ) -> tuple[Relation, SiteJudge]:
     """Relate performance to distance by checked options; return the relation and the judge of sites behind its estimates."""
-    measured, expected = expectation(comparison, evaluations, given, further=further)
+    measured, judge, judged = expectation(comparison, evaluations, given, further=further)
     numbers = checked(RelateSettings, {**picked(RelateSettings, given), "threshold": measured.scores.threshold})
     settings = RelationSettings(
         threshold_source=source or measured.scores.source,
@@ -281,11 +260,14 @@ def related(
         group=groups_of(comparison.images, settings.group),
         foreground=matched.rows.get("foreground", np.nan),
         performance=scores.performance,
-        estimate=expected.estimate,
-        estimate_low=expected.low,
-        estimate_high=expected.high,
-        p_value=expected.p_value,
-        listed=expected.listed,
+    )
+    for column, name in ESTIMATED.items():
+        images[column] = False if column == "listed" else np.nan
+        for dataset, judgement in judged.items():
+            images.loc[images["dataset"] == dataset, column] = getattr(judgement, name)
+    estimates, failures, gates = (
+        tuple(each for said in judged.values() if (each := getattr(said, part)) is not None)
+        for part in ("estimate", "failures", "gate")
     )
     sets = [str(name) for name in images["dataset"].unique()]
     labelled = [name for name in sets if images["performance"][images["dataset"] == name].notna().any()]
@@ -298,20 +280,20 @@ def related(
         datasets=tuple(by_set.dataset(name, matched.unmatched.get(name, 0)) for name in labelled),
         pooled=pooled,
         pooled_verdict=verdict,
-        judgements=expected.judge.judgements,
+        judgements=judge.judgements,
         choices=(),
-        estimator=expected.judge.order[0],
-        estimates=expected.estimates,
-        failures=expected.failures,
-        gates=expected.gates,
+        estimator=judge.order[0],
+        estimates=estimates,
+        failures=failures,
+        gates=gates,
         images=images,
         curves=by_set.curves(labelled),
         thresholds=by_set.thresholds(labelled),
         slices=performance_slices(images, comparison.images, settings),
         provenance=Provenance.now(),
-        notes=tuple(relation_notes(images, evaluations, matched, settings, expected)),
+        notes=tuple(relation_notes(images, evaluations, matched, settings, estimates, judge.order[0])),
     )
-    return relation.made_from(comparison), expected.judge
+    return relation.made_from(comparison), judge
 
 
 def expectation(
@@ -321,8 +303,8 @@ def expectation(
     *,
     further: MeasuredImages | None = None,
     rivals: bool = True,
-) -> tuple[MeasuredImages, Expectation]:
-    """Judge every dataset of a run by the labels of the others, and return its measured images and their expectations.
+) -> tuple[MeasuredImages, SiteJudge, dict[str, SiteJudgement]]:
+    """Judge every dataset of a run by the labels of the others; return its measured images, the judge and what it says.
 
     Without `rivals` unused estimators are not judged.
     """
@@ -344,10 +326,10 @@ def expectation(
         remedy = "evaluate one that has labels, or masks with foreground"
         raise InputError.of("performance", "must be known of an image of some secondary dataset", received, remedy)
     doing("judging sites, each labelled one with its labels hidden")
-    evidence, known = evidence_of(measured, given["group"], comparison.primary.name, further), KnownFits()
+    evidence, known = measured.evidence(given["group"], comparison.primary.name, further), KnownFits()
     how: Any = {"wanted": given["estimator"], "known": known, "rivals": rivals}
     judge = judge_of(evidence, measured.terms(given), scores.metric, scores.threshold, **how)
-    return measured, expect(judge, evidence, measured, known, given["estimator"], given["group"])
+    return measured, judge, expect(judge, evidence, measured, known, given["estimator"], given["group"])
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from howfar import registry
 from howfar.allowed_url_hosts import allowing
 from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset, parse
-from howfar.data.image_groups import fits, grouped
+from howfar.data.name_attributes import fits, grouped
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError, one_line, rule_broken
 from howfar.io.file_location import absolute, is_url, settings_text
 from howfar.option_validation import checked, nearest

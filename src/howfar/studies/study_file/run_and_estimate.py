@@ -7,7 +7,7 @@ import json
 import math
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -453,19 +453,20 @@ def _learning(name: str, inputs: Inputs) -> Rate:
     except ValueError:  # of a network that takes pictures of one size alone
         timed, pictures = torch.nn.Conv2d(64, 64, 3, padding=1), torch.zeros((2, 64, SMALL, SMALL))
         operations = _operations(timed, pictures)
-    timing = pictures.to(next(timed.parameters()).device)
-
-    def learn() -> None:
-        sum(_tensors(timed(timing)), torch.zeros((), device=timing.device)).backward()
-
-    def predict() -> None:
-        with torch.no_grad():
-            float(sum(_tensors(timed(timing)), torch.zeros((), device=timing.device)))
-
-    learning, seconds = _timed(learn), _timed(predict)
+    timing, seconds = pictures.to(next(timed.parameters()).device), []
+    # Each twice, of which the second is timed.
+    for learns in (True, True, False, False):
+        begun = time.perf_counter()
+        with torch.set_grad_enabled(learns):
+            total = timed(timing).sum()
+            if learns:
+                total.backward()
+            float(total.detach())
+        seconds.append(time.perf_counter() - begun)
     # Of two pictures, since networks normalise by a batch.
     whole = _operations(network, torch.zeros((2, 3, settings.size, settings.size))) / 2 / operations
-    return Rate(seconds * whole, learning * whole * settings.epochs, float(settings.size**2), float(parameters * _FLOAT))
+    _, learning, _, predicting = seconds
+    return Rate(predicting * whole, learning * whole * settings.epochs, float(settings.size**2), float(parameters * _FLOAT))
 
 
 def _operations(network: Any, pictures: Any) -> int:
@@ -477,20 +478,3 @@ def _operations(network: Any, pictures: Any) -> int:
     with FlopCounterMode(display=False) as counter:
         deepcopy(network).to("meta")(pictures.to("meta"))
     return int(counter.get_total_flops())
-
-
-def _tensors(found: Any) -> Iterable[Any]:
-    """Sum every tensor in a network's output, which may hold several maps."""
-    if isinstance(found, Mapping):
-        return [each for value in found.values() for each in _tensors(value)]
-    if isinstance(found, list | tuple):
-        return [each for value in found for each in _tensors(value)]
-    return [found.sum()]
-
-
-def _timed(action: Callable[[], None]) -> float:
-    """Return the seconds that an action takes the second time."""
-    action()
-    begun = time.perf_counter()
-    action()
-    return time.perf_counter() - begun

@@ -12,7 +12,6 @@ from howfar.relation.labelled_images import LabelledImages
 from howfar.relation.site_judge import Evidence, Terms, judge_of
 from howfar.sampling import draw, mean
 from howfar.studies.bench.run_methods import Ask, columns_of
-from howfar.studies.performance.image_performance import collected
 
 TERMS: Final = Terms(tau=0.5, level=0.9, error_rate=0.2)
 KNOWN: Final = KnownFits()
@@ -20,13 +19,16 @@ KNOWN: Final = KnownFits()
 
 def evidence(labelled: pd.DataFrame) -> Evidence:
     """Collect the labelled images as an assessment does."""
-    of_home, photographs = labelled["role"] == "home", (labelled["dataset"] + "/" + labelled["image"]).to_numpy(dtype=str)
-    own, rest = labelled[of_home], labelled[~of_home]
-    primary = "" if own.empty else str(own["dataset"].iloc[0])
-    of_own = own["dataset"].to_numpy(dtype=str)
-    home = LabelledImages(columns_of(own), own["performance"].to_numpy(), of_own, photographs[of_home]) if len(own) else None
-    names, performance = rest["dataset"].to_numpy(dtype=str), rest["performance"].to_numpy()
-    return collected(columns_of(rest), performance, names, photographs[~of_home], home, primary)
+
+    def images(rows: pd.DataFrame) -> LabelledImages:
+        photographs = (rows["dataset"] + "/" + rows["image"]).to_numpy(dtype=str)
+        return LabelledImages(
+            columns_of(rows), rows["performance"].to_numpy(), rows["dataset"].to_numpy(dtype=str), photographs
+        )
+
+    of_home = labelled["role"] == "home"
+    own, others = images(labelled[of_home]), images(labelled[~of_home])
+    return Evidence.of(others, own if len(own.sets) else None, str(own.sets[0]) if len(own.sets) else "")
 
 
 def estimator(labelled: pd.DataFrame, site: pd.DataFrame) -> dict[str, Any] | None:

@@ -30,7 +30,7 @@ from howfar.projection import Projection, Projector
 from howfar.protocols import Rows, Runner
 from howfar.results import Features, Settings
 from howfar.significance import resample_counts
-from howfar.store.manifest import canonical
+from howfar.store.feature_store import canonical
 
 
 @dataclass(frozen=True)

@@ -106,10 +106,6 @@ class TextColumn(BufferedText[str]):
         self._bytes += text.encode("utf-8", "surrogatepass")
         self._ends.append(len(self._bytes))
 
-    def extend_to(self, length: int) -> None:
-        """Append empty texts until the column has `length` texts."""
-        self._ends.extend([len(self._bytes)] * (length - len(self._ends)))
-
     def __len__(self) -> int:
         return len(self._ends)
 
@@ -180,63 +176,9 @@ _MOST: Final = 4096
 """Frames of locations that are held; an image whose location fits none of them has its whole text held."""
 
 
-class LocationColumn:
-    """Store file locations as shared text before and after the image's name (4 bytes each), or else as whole texts."""
-
-    def __init__(self) -> None:
-        self._codes = array("I")
-        self._frames: list[tuple[Path | str, str, str | None]] = []
-        self._code_of: dict[object, int] = {}
-        self._texts = TextColumn()
-
-    def add(self, name: str, location: Path | str | None) -> None:
-        """Append the location of a named image; None if it has none."""
-        row = len(self._codes)
-        if location is None:
-            self._codes.append(0)
-            return
-        text, own = str(location), _own(name)
-        # Two URLs of one text may be read under different rules.
-        kind = (type(location), getattr(location, "hosts", None), getattr(location, "home", None))
-        start = text.rfind(own) if own else -1
-        frame = (kind, text[:start], text[start + len(own) :])
-        if start >= 0 and (frame in self._code_of or len(self._frames) < _MOST):
-            self._codes.append(self._code(frame, (location, frame[1], frame[2])))
-            return
-        self._codes.append(self._code((kind,), (location, "", None)))
-        self._texts.extend_to(row)
-        self._texts.append(text)
-
-    def _code(self, key: object, frame: tuple[Path | str, str, str | None]) -> int:
-        if key not in self._code_of:
-            self._frames.append(frame)
-            self._code_of[key] = len(self._frames)
-        return self._code_of[key]
-
-    def text(self, row: int, name: str) -> str:
-        """Return the location of a named image as text; "" if it has none."""
-        code = self._codes[row]
-        if not code:
-            return ""
-        _, before, behind = self._frames[code - 1]
-        return self._texts[row] if behind is None else f"{before}{_own(name)}{behind}"
-
-    def location(self, row: int, name: str) -> Path | str | None:
-        """Return the location of a named image in its original type; None if it has none."""
-        code = self._codes[row]
-        if not code:
-            return None
-        like, text = self._frames[code - 1][0], self.text(row, name)
-        return like.beside(text) if isinstance(like, Url) else type(like)(text)
-
-    def count(self) -> int:
-        """Count the images that have a location."""
-        return len(self._codes) - self._codes.count(0)
-
-
 def _is_plain(item: Item) -> bool:
     """Return whether an image can be rebuilt from texts: its files are locations and all else is text."""
-    located = all(type(place) in _KINDS for place in (item.path, item.mask) if place is not None)
+    located = type(item.path) in _KINDS and (item.mask is None or type(item.mask) in _KINDS)
     texts_only = all(type(text) in (str, type(None)) for text in (item.label, item.group))
     if type(item) is not Item or not located or not texts_only:
         return False
@@ -244,23 +186,35 @@ def _is_plain(item: Item) -> bool:
     return item.further == () or (type(item.further) is tuple and all(texts))
 
 
-def _own(name: str) -> str:
-    """Return an image's name without its last extension, the part that its files share."""
-    return name.rpartition(".")[0] or name
+class TextView(BufferedText[str]):
+    """Hold the texts that `read` finds at some positions of a table."""
+
+    def __init__(self, positions: Sequence[int], read: Callable[[int], str]) -> None:
+        self._positions, self._read = positions, read
+
+    def __len__(self) -> int:
+        return len(self._positions)
+
+    def value(self, position: int) -> str:
+        """Return the text at a position."""
+        return self._read(self._positions[position])
 
 
 class ItemTable(BufferedText[Item]):
-    """Store images in columns and build each `Item` on access; behaves like a tuple of items."""
+    """Store images in columns and build each `Item` on access; behaves like a tuple of items.
+
+    A record is the JSON list of an image's path, mask, label, group and further texts, a line break, and the image's name. A
+    path or mask is the number of a frame: the text before and after the image's name without its extension, which the files of
+    many images share.
+    """
 
     def __init__(self) -> None:
-        self._names = TextColumn()
-        self._paths, self._masks = LocationColumn(), LocationColumn()
-        self._notes = TextColumn()
+        self._records = TextColumn()
+        self._frames: list[tuple[Path | str, str, str]] = []
         self._columns: list[tuple[str, ...]] = []
-        self._code_of: dict[tuple[str, ...], int] = {}
-        self._labelled = 0
-        self._grouped = 0
+        self._numbers: dict[object, int] = {}  # of frames and columns
         self._as_given: dict[int, Item] = {}
+        self.masks, self.labelled, self.grouped = 0, 0, 0  # numbers of images that have one
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> ItemTable:
@@ -275,84 +229,94 @@ class ItemTable(BufferedText[Item]):
     @property
     def names(self) -> Sequence[str]:
         """Return the images' names, in order."""
-        return self._names
+        return TextView(range(len(self)), self._name)
 
-    @property
-    def masks(self) -> int:
-        """Count the images that have a mask."""
-        return self._masks.count() + sum(item.mask is not None for item in self._as_given.values())
-
-    @property
-    def labelled(self) -> int:
-        """Count the images that have a label."""
-        return self._labelled + sum(item.label is not None for item in self._as_given.values())
-
-    @property
-    def grouped(self) -> int:
-        """Count the images that have a group."""
-        return self._grouped + sum(item.group is not None for item in self._as_given.values())
+    def paths(self, rows: Sequence[int] | None = None) -> Sequence[str]:
+        """Return the images' paths as text at the given rows, by default at all rows."""
+        return TextView(range(len(self)) if rows is None else rows, self._path_text)
 
     @property
     def columns(self) -> tuple[str, ...]:
         """Return the names of further columns that hold a text for any image."""
-        given = (column for item in self._as_given.values() for column, _ in item.further)
-        return tuple(dict.fromkeys([*(column for columns in self._columns for column in columns), *given]))
+        return tuple(dict.fromkeys(column for columns in self._columns for column in columns))
 
     def __len__(self) -> int:
-        return len(self._names)
+        return len(self._records)
 
     def value(self, position: int) -> Item:
         """Return the image at a position."""
         if position in self._as_given:
             return self._as_given[position]
-        name = self._names[position]
-        path, mask = self._paths.location(position, name), self._masks.location(position, name)
-        note = self._notes[position] if position < len(self._notes) else ""
-        if path is None:
-            raise LookupError(f"image {name} has no file")
-        if not note:
-            return Item(name, path, mask)
-        label, group, code, *texts = json.loads(note)
-        return Item(name, path, mask, label, tuple(zip(self._columns[code], texts, strict=True)), group)
+        record, _, name = self._records[position].partition("\n")
+        values = json.loads(record)
+        path, mask, label, group, number, *texts = values + [None] * (5 - len(values))
+        further = tuple(zip(self._columns[number], texts, strict=True)) if texts else ()
+        located = self._location(name, path)
+        return Item(name, located, None if mask is None else self._location(name, mask), label, further, group)
 
-    def path_text(self, position: int) -> str:
-        """Return the path of the image at a position, as text."""
+    def _name(self, position: int) -> str:
+        return self._records[position].partition("\n")[2]
+
+    def _path_text(self, position: int) -> str:
         if position in self._as_given:
             return str(self._as_given[position].path)
-        return self._paths.text(position, self._names[position])
+        record, _, name = self._records[position].partition("\n")
+        return self._location_text(name, json.loads(record)[0])
 
     def _add(self, item: Item) -> None:
-        row = len(self._names)
-        self._names.append(item.name)
-        if not _is_plain(item):
+        columns = tuple(column for column, _ in item.further)
+        if columns not in self._numbers:
+            self._numbers[columns] = len(self._columns)
+            self._columns.append(columns)
+        self.masks += item.mask is not None
+        self.labelled += item.label is not None
+        self.grouped += item.group is not None
+        record: list[Any] = []
+        if _is_plain(item):
+            mask = None if item.mask is None else self._framed(item.name, item.mask)
+            number = self._numbers[columns] if columns else None
+            record = [
+                self._framed(item.name, item.path),
+                mask,
+                item.label,
+                item.group,
+                number,
+                *(text for _, text in item.further),
+            ]
+            while record[-1] is None:
+                record.pop()
+        else:
             # The path of an image in memory holds that image, and so must stay; a label that is no text stays what it is.
-            self._as_given[row] = item
-            self._paths.add(item.name, None)
-            self._masks.add(item.name, None)
-            return
-        self._paths.add(item.name, item.path)
-        self._masks.add(item.name, item.mask)
-        self._labelled += item.label is not None
-        self._grouped += item.group is not None
-        if item.label is not None or item.group is not None or item.further:
-            columns = tuple(column for column, _ in item.further)
-            if columns not in self._code_of:
-                self._code_of[columns] = len(self._columns)
-                self._columns.append(columns)
-            self._notes.extend_to(row)
-            note = [item.label, item.group, self._code_of[columns], *(text for _, text in item.further)]
-            self._notes.append(json.dumps(note, separators=(",", ":")))
+            self._as_given[len(self)] = item
+        self._records.append(f"{json.dumps(record, separators=(',', ':'))}\n{item.name}")
+
+    def _framed(self, name: str, location: Path | str) -> int | list[Any]:
+        """Return the number of a location's frame, with the whole text if the location fits none."""
+        text, own = str(location), _own(name)
+        # Two URLs of one text may be read under different rules.
+        kind = (type(location), getattr(location, "hosts", None), getattr(location, "home", None))
+        start = text.rfind(own) if own else -1
+        frame = (kind, text[:start], text[start + len(own) :])
+        framed = start >= 0 and (frame in self._numbers or len(self._frames) < _MOST)
+        _, before, behind = frame = frame if framed else (kind, "", "")
+        if frame not in self._numbers:
+            self._numbers[frame] = len(self._frames)
+            self._frames.append((location, before, behind))
+        return self._numbers[frame] if framed else [self._numbers[frame], text]
+
+    def _location_text(self, name: str, framed: int | list[Any]) -> str:
+        if isinstance(framed, list):
+            return str(framed[1])
+        _, before, behind = self._frames[framed]
+        return f"{before}{_own(name)}{behind}"
+
+    def _location(self, name: str, framed: int | list[Any]) -> Path | str:
+        """Return a location in its original type."""
+        like = self._frames[framed[0] if isinstance(framed, list) else framed][0]
+        text = self._location_text(name, framed)
+        return like.beside(text) if isinstance(like, Url) else type(like)(text)
 
 
-class PathTexts(BufferedText[str]):
-    """Hold the path texts of a table's images at the given rows, by default at all rows."""
-
-    def __init__(self, items: ItemTable, rows: Sequence[int] | None = None) -> None:
-        self._items, self._rows = items, range(len(items)) if rows is None else rows
-
-    def __len__(self) -> int:
-        return len(self._rows)
-
-    def value(self, position: int) -> str:
-        """Return the text at a position."""
-        return self._items.path_text(self._rows[position])
+def _own(name: str) -> str:
+    """Return an image's name without its last extension, the part that its files share."""
+    return name.rpartition(".")[0] or name
