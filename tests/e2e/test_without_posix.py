@@ -14,7 +14,6 @@ from howfar.data.label_studio import address
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.io import atomic, lock
-from howfar.store import folders
 from howfar.studies.corruption import PredictCommand
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -141,10 +140,3 @@ def test_where_links_are_refused_the_remedy_is_told(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "symlink_to", refused)
     with pytest.raises(InputError, match=r"with_images cannot be links here .*: pass copy"):
         annotation_archives.put(source, tmp_path / "beside" / "0001.jpg", "link")
-
-
-def test_what_is_uploaded_can_be_opened_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(folders, "_OPEN", tmp_path / "none")
-    with folders.RemoteFolder("memory://without-posix").appearing("note") as file:
-        file.write(b"whole")
-    assert folders.RemoteFolder("memory://without-posix").read("note") == b"whole"
