@@ -1,14 +1,15 @@
 """Run the notebooks of docs/notebooks/, each in a kernel and a folder of its own, and leave the files as they are.
 
-usage: notebooks.py [NOTEBOOK...]     a cell that fails ends it with that cell and its error
+usage: notebooks.py [NOTEBOOK...]     as many at a time as there are cores; a cell that fails is shown with its error
 """
 
 from __future__ import annotations
 
-import resource
+import os
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
@@ -21,26 +22,27 @@ SECONDS = 600
 
 
 def main() -> int:
-    for file in map(Path, sys.argv[1:]) if sys.argv[1:] else sorted(FOLDER.glob("*.ipynb")):
-        began, before = time.monotonic(), cpu()
-        notebook = nbformat.read(file, as_version=4)
-        with tempfile.TemporaryDirectory() as folder:
-            # The kernel's own working directory, and this interpreter's packages.
-            client = NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": folder}})
-            client.extra_arguments = ["--log-level=ERROR"]
-            try:
-                client.execute()
-            except CellExecutionError as error:
-                print(f"{file.name}: {error}", file=sys.stderr)
-                return 1
-        print(f"{file.name}: {time.monotonic() - began:.0f} s, {cpu() - before:.0f} s of CPU", flush=True)
-    return 0
+    files = list(map(Path, sys.argv[1:])) or sorted(FOLDER.glob("*.ipynb"))
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        # A list, so that each is run and none is skipped after a failure.
+        return 0 if all(list(pool.map(passes, files))) else 1
 
 
-def cpu() -> float:
-    """Return the seconds of CPU of the kernels that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+def passes(file: Path) -> bool:
+    """Run a notebook, and print how long it took or what failed."""
+    began = time.monotonic()
+    notebook = nbformat.read(file, as_version=4)
+    with tempfile.TemporaryDirectory() as folder:
+        # The kernel's own working directory, and this interpreter's packages.
+        client = NotebookClient(notebook, timeout=SECONDS, kernel_name="python3", resources={"metadata": {"path": folder}})
+        client.extra_arguments = ["--log-level=ERROR"]
+        try:
+            client.execute()
+        except CellExecutionError as error:
+            print(f"{file.name}: {error}", file=sys.stderr)
+            return False
+    print(f"{file.name}: {time.monotonic() - began:.0f} s", flush=True)
+    return True
 
 
 if __name__ == "__main__":

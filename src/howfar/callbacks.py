@@ -1,4 +1,4 @@
-"""Define `Howfar`, the training callback (Lightning, Ultralytics, own loops) that saves a file to score new images with."""
+"""Define `Howfar`, the training callback (Lightning, Ultralytics, own loops) that saves a profile of the training images."""
 
 import logging
 import sys

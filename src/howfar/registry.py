@@ -13,7 +13,7 @@ from functools import lru_cache
 from importlib import import_module, metadata
 from typing import Any
 
-from howfar.commands import TARGETS
+from howfar.command_table import TARGETS
 from howfar.errors import InputError, UnknownNameError
 
 

@@ -19,7 +19,7 @@ from howfar.cli import main
 from howfar.cli.exit_codes import flags_of
 from howfar.cli.flags import choices_of
 from howfar.cli.main import ORDER, run
-from howfar.commands import COMMANDS
+from howfar.command_table import COMMANDS
 from howfar.errors import InputError
 from howfar.option_validation import Declared, command_words, declared
 from howfar.options import FOLDED, HIDDEN

@@ -110,11 +110,11 @@ def test_an_overwritten_run_is_the_old_one_or_the_new_one_or_says_that_it_is_not
     spare = shutil.copytree(runs["old"], tmp_path / "counted")
     changes = ask(tmp_path, ["overwrite", "new", str(spare)]).changes
     seen: Counter[str] = Counter()
-    for at in range(1, changes + 1, 6):
+    for at in range(1, changes + 1, 10):
         folder = Path(shutil.copytree(runs["old"], tmp_path / f"killed-{at}"))
         assert ask(tmp_path, ["overwrite", "new", str(folder)], at).code == KILLED
         seen[state(folder, runs)] += 1
-        if at % 30 == 1:
+        if at % 50 == 1:
             told = ask(tmp_path, ["report", str(folder)])
             assert is_told(told), told.err
             assert ask(tmp_path, ["overwrite", "new", str(folder)]).code == 0

@@ -1,4 +1,4 @@
-"""Measure distances of datasets (`howfar compare`, `matrix`), and relate performance to them (`howfar relate`)."""
+"""Define commands that measure distances (`compare`, `matrix`), and that relate performance to them (`relate`)."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from howfar.cli.config_file import Config
 from howfar.cli.exit_codes import INTERRUPTED, STOPPED, fail, flags_of, outcome
 from howfar.cli.flags import ALL, OUTPUT, with_common
 from howfar.cli.terminal import say, set_level
-from howfar.commands import COMMANDS, ENTRIES, HEADS
+from howfar.command_table import COMMANDS, ENTRIES, HEADS
 from howfar.option_validation import check_variables, refuse_empty
 
 FIRST: Final = "Options"

@@ -1,4 +1,4 @@
-"""Train a segmenter, predict with it, and adapt it to new datasets (`howfar train`, `predict`, `adapt`)."""
+"""Define commands that train a segmenter, predict with it, and adapt it to new datasets (`train`, `predict`, `adapt`)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Hold a model's predictions as pre-annotations, first labels that annotators correct in a labelling tool.
+"""Hold predictions as pre-annotations, first labels that annotators correct, and map label names of model and labelling tool.
 
 A model's foreground and boxes stand in the files of COCO, CVAT and Label Studio as labels to correct (pre-annotations). A class
 does so for Label Studio alone, which keeps predictions and annotations apart.

@@ -1,4 +1,4 @@
-"""Draw adapted models' F of datasets and images, their gains, and what they predict (figs. 4-9 and 13-17 of the paper)."""
+"""Draw the results of adaptation studies: F by dataset and image, gains, example predictions (figs. 4-9, 13-17)."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

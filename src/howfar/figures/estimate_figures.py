@@ -275,7 +275,7 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
             style.row_title(axes, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})")
             for position, record in enumerate(relation.probable_failures(row.dataset).head(k).to_dict("records")):
                 _pair(axes, record, position * STEP, top + 0.26)
-        note = "Under each: estimate [interval] · measured performance, where it is known"
+        note = "The lowest estimates first. Under each: estimate [interval] · measured performance, where it is known"
         style.head(figure, f"{FAILURES_TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}".strip())
     return figure
 

@@ -1,4 +1,4 @@
-"""Serve ten howfar tools to an AI assistant over the Model Context Protocol (MCP), which write to one folder only."""
+"""Serve ten howfar commands as tools of the Model Context Protocol (MCP) to AI assistants; they write to one folder only."""
 
 import os
 from collections.abc import AsyncIterator, Mapping, Sequence

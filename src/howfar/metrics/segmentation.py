@@ -1,4 +1,4 @@
-"""Score segmentation maps: ODS, OIS, average precision and per-image F over 100 thresholds."""
+"""Score probability maps against masks at 100 thresholds: F of each image, of the dataset (ODS), at each best (OIS), and AP."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

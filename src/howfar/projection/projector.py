@@ -1,4 +1,4 @@
-"""Project a primary dataset and others by PCA (eq. 3-5), fitted on each pair, the primary or all; or keep all dimensions.
+"""Project datasets by PCA (eq. 3-5 of the paper), fitted on each pair, the primary dataset or all; or keep all dimensions.
 
 **Gram** (q > n + m): eigenvectors of the (n + m) × (n + m) matrix of inner products; scores = U·√λ.
 **Covariance** (q ≤ n + m): eigenvectors of the q × q scatter; scores = centred rows · V.

@@ -115,9 +115,9 @@ CHECKS: Final = (
     GateCheck(
         "residual",
         "residual",
-        "relative distance from the primary's subspace",
+        "relative reconstruction error",
         0.1,
-        larger="its features are less like the primary's than any labelled site's",
+        larger="its features fit the primary's PCA less well than any labelled site's",
     ),
     GateCheck(
         "share",

@@ -1,4 +1,4 @@
-"""Write the report section of `howfar bench`: a table of the compared methods, and a table of their errors by field."""
+"""Report `howfar bench`: the compared methods of estimating a score, and each method's errors by field of application."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -236,7 +236,7 @@ def write_report(
         # A folder of maps names no model, and a path is no title.
         model, maps = run.assessment.model, run.assessment.model.removeprefix(BEHIND)
         kicker, question = "Assessment", f"What will {model if maps == model else 'the model'} score on {sites}?"
-        facts = [own.removesuffix("."), *([] if maps == model else [f"predictions in {maps}"])]
+        facts = [own.removesuffix(".") if maps == model else f"{own} Predictions: {maps}"]
     return Page(kicker, question, question, facts, comparison.provenance, filled).write(folder, figures)
 
 

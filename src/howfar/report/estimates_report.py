@@ -49,10 +49,10 @@ def sites(assessment: Assessment) -> doc.Table:
     return doc.tabulate(
         assessment.ordered(),
         ("site", "", lambda site: doc.name_cell(site.dataset, places[site.dataset])),
+        ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
         (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
         ("listed as failing", PROBABLY, failing),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
-        ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
         ("images", "", lambda site: doc.count(site.n)),
     )
 

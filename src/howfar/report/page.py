@@ -1,4 +1,4 @@
-"""Render the templates of reports, write pages atomically, and hold the results of a run for its pages."""
+"""Fill the templates of reports with a run's results, and write the HTML pages atomically."""
 
 from __future__ import annotations
 

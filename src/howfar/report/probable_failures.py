@@ -1,4 +1,4 @@
-"""Write the report's section on probable failures, with the promised and the measured share of images listed wrongly."""
+"""Write the report's section on probable failures, with the stated and the measured share of listed images that do not fail."""
 
 from markupsafe import Markup
 
@@ -35,7 +35,10 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     score = f"probably score{doc.plural(listed, 's', '')} below τ = {tau}" if task is None else task.failing(listed, float(tau))
     supposed = "" if task is None or not task.supposed else f" {task.supposed}"
     those = doc.plural(listed, "is listed, as it", "are listed, as they")
-    return f"Without labels, {listed:,} of {total:,} images {those} {score}: {among}.{apart}{supposed}"
+    kind = "dataset" if task is None else "site"
+    sets = f"{len(believed):,} {kind}{doc.plural(len(believed))}"
+    known = f"A {kind}'s list is made without its labels."
+    return f"Of {total:,} images of {sets}, {listed:,} {those} {score}: {among}. {known}{apart}{supposed}"
 
 
 def promise(relation: Relation) -> str:
@@ -63,9 +66,9 @@ def found(relation: Relation) -> str:
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
     error, caught = spared / listed_images, listed_images - spared
     doubt = "" if error <= rate else ", so do not rely on the list of a new dataset"
-    wrong = f"{spared:,} of {listed_images:,} listed images scored {tau} or more ({share(error)}"
+    wrong = f"{spared:,} of {listed_images:,} listed images are false alarms, with a score of {tau} or more ({share(error)}"
     little = " So few images measure the rate only roughly." if listed_images < FEW else ""
-    text = f"By their labels, {wrong}; the lists are made to hold at most {percentage_of(rate)}{doubt}).{little}"
+    text = f"By their labels, {wrong}; the lists aim at {percentage_of(rate)} at most{doubt}).{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
     return f"{text} {failing:,} image{doc.plural(failing)} failed; the lists hold {caught:,} ({share(caught / failing)})."

@@ -14,10 +14,12 @@ from howfar.text_formatting import NOT_KNOWN, format_estimate
 BEHIND = "the model behind "
 """Stands before the folder of maps that were there already, in place of a model's name."""
 WITHOUT_LABELS = (
-    "“expected” and “listed as failing” use no label of the site; “measured” uses its labels. The list holds only the surest "
-    "failures: more images may fail."
+    "“expected” and “listed as failing” use no label of the site; “measured” uses its labels. The list holds probable "
+    "failures: other images may fail too, and a few listed ones may not."
 )
-BRACKETS = "OUTSIDE: unlike the labelled sites. Do not trust what is in brackets; where labels measured the score, use that."
+BRACKETS = (
+    "OUTSIDE: unlike the other labelled sites. Do not trust values in round brackets; where a score was measured, use that."
+)
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
 Basis = Literal["sites", "corrupted", "both"]

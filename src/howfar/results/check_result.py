@@ -1,4 +1,4 @@
-"""Hold the result of `howfar check`: a decision for each rule and dataset, the exit code, and the rows of the log."""
+"""Hold what `howfar check` decided (pass, breach or undecided, by rule and dataset), the exit code, and the rows of its log."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

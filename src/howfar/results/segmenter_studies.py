@@ -1,4 +1,4 @@
-"""Hold the results of the paper's studies of segmenters: F by distance, false positives, edges, choice of model, prompts."""
+"""Hold results of the paper's studies of segmenters: F by distance, false positives, edges, choice from a pool, prompts."""
 
 from __future__ import annotations
 

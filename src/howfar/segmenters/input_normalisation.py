@@ -1,4 +1,4 @@
-"""Check that a segmenter accepts an input's height and width, and normalise its channels in a first layer."""
+"""Check that a segmenter accepts an input's height and width, and define the first layer, which normalises channels."""
 
 from collections.abc import Sequence
 

@@ -219,7 +219,9 @@ class SegmentationTask(Task):
     performance_name = PERFORMANCE_NAMES[name]
     further = (FLIPPED, TILED)
     trained = True
-    supposed = "Each image is supposed to hold foreground; where one holds none, an empty prediction is right."
+    supposed = (
+        "The lists assume foreground in each image: one without any may be listed although its empty prediction is right."
+    )
     if_blank = f"If none of them holds foreground, F is undefined: then add --metric {FALSE_ALARMS} to the command."
 
     @classmethod

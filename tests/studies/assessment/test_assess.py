@@ -87,7 +87,7 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(place
     assert "at threshold 0.25 (chosen on these). howfar cannot know" in found.first
     assert found.footer()[0] == found.first
     assert found.footer()[1].startswith(walls.answer)
-    told = any(note.startswith("howfar cannot train your model: howfar adapt tests on its own") for note in found.notes)
+    told = any(note.startswith("howfar cannot train your model. Its command “howfar adapt”") for note in found.notes)
     assert told is any(site.next.action == "adapt" for site in found.sites)
     assert new.inside is True
     assert new.answer.startswith(("new: expected F 0.", "new: F is not known yet"))

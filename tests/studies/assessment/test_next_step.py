@@ -106,14 +106,14 @@ def test_sentences_say_what_is_expected_or_measured_and_how_often_such_intervals
     [
         # From 0.97 at home to 0.60 here is no good score, though it is above the default τ.
         (estimate(0.7, 0.1, measured=0.6), False, "adapt", "the score is below 0.77"),
-        (estimate(0.7, 0.1, measured=0.6), True, "check", "nothing now, as 0.5 is enough"),
+        (estimate(0.7, 0.1, measured=0.6), True, "check", "nothing now, as the score reaches the minimum, 0.5."),
         (estimate(0.7, 0.1, measured=0.4), False, "adapt", "the score is below 0.77"),
-        (estimate(0.7, 0.1, measured=0.8), False, "check", "nothing now, as 0.77 is enough"),
-        (estimate(0.7, 0.1, measured=0.99), False, "check", "nothing now, as 0.77 is enough"),
+        (estimate(0.7, 0.1, measured=0.8), False, "check", "nothing now, as the score reaches the minimum, 0.77."),
+        (estimate(0.7, 0.1, measured=0.99), False, "check", "nothing now, as the score reaches the minimum, 0.77."),
         (estimate(0.6, 0.1), False, "label", "a score below 0.77 is expected here"),
         (estimate(0.7, 0.1), False, "certify", "the model scores 0.77 here"),
-        (estimate(0.85, 0.05), False, "check", "nothing now, as 0.77 is enough"),
-        (estimate(0.6, 0.1), True, "check", "nothing now, as 0.5 is enough"),
+        (estimate(0.85, 0.05), False, "check", "nothing now, as the expected score reaches the minimum, 0.77."),
+        (estimate(0.6, 0.1), True, "check", "nothing now, as the expected score reaches the minimum, 0.5."),
     ],
 )
 def test_without_a_tau_of_the_users_own_a_large_drop_from_home_is_too_low(expected, own, action, words) -> None:

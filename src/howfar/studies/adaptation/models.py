@@ -1,4 +1,4 @@
-"""List the models of an adaptation study (`Arm`), train, load and score them, but never on images that they learnt from."""
+"""List the models of an adaptation study (`Arm`), train and load them, and score each on images that it did not learn from."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run the adaptation study for several segmenters on the same datasets (section 4.3, figs 7 to 9 of the paper)."""
+"""Define the study-file kind `adaptation`: run the adaptation study for each of several segmenters on the same datasets."""
 
 import re
 from collections.abc import Sequence

@@ -99,7 +99,10 @@ _COMPARING = (
     "components", "projection", "neighbours", "seed", "bootstrap", "permutations", "rivals", "baselines",
     "runner", "batch_size", "workers", "progress", "memory", "store", "device", "weights",
 )  # fmt: skip
-NOT_TRAINED = f"howfar cannot train your model: howfar adapt tests on its own {UNKNOWN_NETWORK} whether training helps."
+NOT_TRAINED = (
+    "howfar cannot train your model. Its command “howfar adapt” tests with a network of its own "
+    f"({UNKNOWN_NETWORK}) whether training helps."
+)
 UNKNOWN: Final = "FOLDER"
 """What a command has in place of where a dataset lies, where it is in memory alone."""
 _WRITTEN_APART = ("tiled", "size", "mean", "std", "output", "channel")

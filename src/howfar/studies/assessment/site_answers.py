@@ -133,7 +133,10 @@ def failing_words(relation: Relation, site: str, task: type[Task]) -> str:
 
     if labelled:
         fail = task.failing(len(failed), tau).replace("probably ", "")
-        sentences.append(f"{len(failed)} of {labelled} labelled images {fail}{': ' if len(failed) else ''}{named(failed)}.")
+        order = ", the worst first" if failed["performance"].nunique() > 1 else ""
+        sentences.append(
+            f"{len(failed)} of {labelled} labelled images {fail}{order}{': ' if len(failed) else ''}{named(failed)}."
+        )
     if row is None or not other.any():
         return " ".join(sentences)
     gate, count, rate = relation.gate(site), f"{len(listed)} of {int(other.sum())} images", percentage_of(row.error_rate)
@@ -182,9 +185,9 @@ class Enough:
             f"The minimum for a site is {performance_name} {self.score:g}{less} (--tau{' sets another' if self.home else ''})."
         )
 
-    def nothing(self) -> str:
-        """Write the advice where a score is enough."""
-        return f"nothing now, as {self.score:g} is enough. Assess again when new images come."
+    def nothing(self, score: str) -> str:
+        """Write the advice where a score, measured or expected, is enough."""
+        return f"nothing now, as the {score} reaches the minimum, {self.score:g}. Assess again when new images come."
 
 
 @dataclass(frozen=True)
@@ -301,7 +304,7 @@ def next_step(
         return NextStep("certify", f"label {more_labels} images drawn at random.", measure)
     if estimate.measured is not None:
         if estimate.measured >= enough.score:
-            return NextStep("check", enough.nothing(), commands.check(site))
+            return NextStep("check", enough.nothing("score"), commands.check(site))
         text = f"train on a few of the labelled images{by}, as the score is below {enough.score:g}"
         if commands.task.trained:
             return NextStep("adapt", f"{text}.", commands.adapt(site))
@@ -323,7 +326,7 @@ def next_step(
     if estimate.high - estimate.low > WIDE:
         text = f"the interval is wide: label {more_labels} images drawn at random to measure it."
         return NextStep("certify", text, measure)
-    return NextStep("check", enough.nothing(), commands.check(site))
+    return NextStep("check", enough.nothing("expected score"), commands.check(site))
 
 
 class Answers:

@@ -1,4 +1,4 @@
-"""Define the quantity that a certificate states (mean, ratio, zone, two models' difference), and compute it from labels."""
+"""Define what a certificate states (a mean, a ratio, a zone of good images, two models' difference), computed from labels."""
 
 import math
 import re

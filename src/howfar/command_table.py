@@ -26,7 +26,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
             "compare evaluate relate certify",
             "model predictions out task truth threshold tau limit store json",
         ),
-        CommandEntry("explain", "listing_commands:explain", "relative", "compare relate"),
+        CommandEntry("explain", "catalogue_commands:explain", "relative", "compare relate"),
     ),
     "Distance": (
         CommandEntry(
@@ -37,7 +37,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         ),
         CommandEntry("matrix", "distance_commands:matrix", "roads site-a site-b --out alike", "compare"),
         CommandEntry("embed", "store_commands:embed", "roads site-a --backbone dinov2", "backbones compare store export"),
-        CommandEntry("backbones", "listing_commands:backbones", "--json", "compare embed"),
+        CommandEntry("backbones", "catalogue_commands:backbones", "--json", "compare embed"),
     ),
     "Performance": (
         CommandEntry(
@@ -76,7 +76,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
             "labels", "labelling_commands:labels", "import coco.json --images site-a -o labelled", "select evaluate train"
         ),
         CommandEntry("prelabel", "labelling_commands:prelabel", "certify-site-a --port 9090", "select certify labels"),
-        CommandEntry("strategies", "listing_commands:strategies", "--json", "select adapt"),
+        CommandEntry("strategies", "catalogue_commands:strategies", "--json", "select adapt"),
         CommandEntry("explore", "report_commands:explore", "run --port 8000", "compare select"),
     ),
     "New images as they arrive": (
@@ -121,7 +121,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         CommandEntry("mcp", "report_commands:mcp", "howfar-runs", "assess explain"),
     ),
     "Data and stored features": (
-        CommandEntry("data", "listing_commands:data", "cfd CFD", "compare study"),
+        CommandEntry("data", "catalogue_commands:data", "cfd CFD", "compare study"),
         CommandEntry("store", "store_commands:store", "check features", "embed compare"),
         CommandEntry("export", "store_commands:export", "roads site-a --to lance -o features.lance", "embed compare"),
     ),
