@@ -263,6 +263,13 @@ class CertifyOptions(PredictionOptions, total=False):
     seed: options.DrawSeed
 
 
+class VerifyOptions(TypedDict, total=False):
+    """Declare the options of `howfar.verify`."""
+
+    columns: options.ColumnRoles
+    classes: options.ClassNames
+
+
 class PredictOptions(ModelOptions, DatasetOptions, total=False):
     """Declare the options of `howfar.predict`."""
 

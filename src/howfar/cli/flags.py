@@ -147,12 +147,12 @@ def _sign(call: Callable[..., Any], parameters: Sequence[inspect.Parameter]) -> 
 
 Command = TypeVar("Command", bound=Callable[..., None])
 Written = Mapping[str, Any]
-DATASET = (
+_FORMS = (
     "A folder of images (or with images/ inside), a CSV or Parquet table, .tar shards, Parquet with image bytes, "
-    "a Hugging Face dataset (a saved folder, or hf://owner/name), fiftyone:NAME, the URL of any, embeddings (.npy, .parquet, "
-    ".lance); "
-    "NAME=PATH names it."
+    "a Hugging Face dataset (a saved folder, or hf://owner/name), fiftyone:NAME, the URL of any"
 )
+IMAGES = f"{_FORMS}; NAME=PATH names it."
+DATASET = f"{_FORMS}, embeddings (.npy, .parquet, .lance); NAME=PATH names it."
 BESIDE = 48
 """Most characters of an option's allowed words that are shown beside its name."""
 NEEDED = ("howfar.pipeline", "torch", "timm", "onnxruntime")

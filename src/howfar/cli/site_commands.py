@@ -11,7 +11,7 @@ import typer
 from howfar.cli import flags
 from howfar.cli.terminal import answer, console, print_paths, print_remarks, print_result, print_table, report_in, tell_reading
 from howfar.options import DEFAULT_BACKBONE
-from howfar.options_by_function import AssessOptions, CertifyOptions
+from howfar.options_by_function import AssessOptions, CertifyOptions, VerifyOptions
 
 if TYPE_CHECKING:
     from howfar.results.assessment_result import Assessment
@@ -25,7 +25,7 @@ HOME = "Its labelled images that the model did not learn from give its score at 
 
 @flags.command(AssessOptions)
 def assess(
-    primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on. {HOME} {flags.DATASET}")],
+    primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on. {HOME} {flags.IMAGES}")],
     sites: Annotated[list[str], flags.argument("SITE", "New images, one site or more; labelled sites improve the estimates.")],
     model: flags.Model = None,
     predictions: Annotated[
@@ -110,6 +110,7 @@ def certify(
     send(folder)
 
 
+@flags.command(VerifyOptions)
 def verify(
     certificate: Annotated[Path, flags.argument("CERTIFICATE", "A certificate.json, or the folder that holds it.")],
     predictions: Annotated[Path | None, flags.value("DIR", "Compare the model's predictions with those that it names.")] = None,
@@ -119,11 +120,12 @@ def verify(
         Path | None, flags.value("DIR", "Compare the second model's predictions with those that it names.")
     ] = None,
     json: flags.Json = False,
+    **chosen: Unpack[VerifyOptions],
 ) -> None:
     """Verify a certificate: draw and compute again, and say what agrees, what differs, and what could not be checked."""
     from howfar.studies.certification.verify_certificate import verify as study
 
-    found = study(certificate, predictions, images=images, labels=labels, against=against)
+    found = study(certificate, predictions, images=images, labels=labels, against=against, **chosen)
     answer(found, json, _show_table)
     if not found.agrees:
         raise typer.Exit(1)

@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
 import howfar
 from certified_site import write_site
-from howfar.errors import StoreError
+from howfar.errors import HowfarError, StoreError
 from howfar.results.certificate_result import Certificate
 from howfar.studies.certification.verify_certificate import Verification
 
@@ -135,3 +136,22 @@ def test_values_and_taken_samples_say_what_is_not_checked(place: Path) -> None:
     said = {check.what: check for check in howfar.verify(taken).checks}
     assert first.run_id in said["draw"].detail
     assert said["numbers"].status == "agrees"
+
+
+def test_a_table_with_columns_of_its_own_is_read_as_certify_read_it(place: Path, tmp_path: Path) -> None:
+    names = [item.name for item in howfar.Dataset.from_folder(place / "site").items]
+    sure = np.linspace(0.55, 0.95, len(names)).tolist()
+    rows = {"file": names, "cat": sure, "dog": [1 - value for value in sure]}
+    table, labels = tmp_path / "classes.csv", tmp_path / "labels.csv"
+    pd.DataFrame(rows).to_csv(table, index=False)
+    pd.DataFrame({"image": names, "label": ["cat", "cat", "dog"] * (len(names) // 3)}).to_csv(labels, index=False)
+    columns = {"image": "file"}
+    howfar.certify(
+        place / "site", table, 8, labels=labels, task="classification", columns=columns, out=tmp_path / "out", progress=False
+    )
+    found = howfar.verify(tmp_path / "out", table, images=place / "site", labels=labels, columns=columns)
+    assert {check.what: check.status for check in found.checks} == dict.fromkeys(
+        (check.what for check in found.checks), "agrees"
+    )
+    with pytest.raises(HowfarError, match="columns"):
+        howfar.verify(tmp_path / "out", table, images=place / "site", labels=labels)

@@ -118,9 +118,8 @@ def test_two_files_of_one_dataset_are_refused(world: Any, tmp_path: Path) -> Non
     files = [near.save(tmp_path / name) for name in ("1.parquet", "2.parquet")]
     assert line(files) == "performance must tell of each dataset once, got 'near': leave one of the two out"
     rows = table(image=["1.png"], performance=[0.5])
-    assert line([rows, rows]) == (
-        "performance must tell of each dataset once, got 'two tables without the column dataset': add it to them"
-    )
+    received = "got 'two tables without the column dataset': add it, or call each file by its dataset's name"
+    assert line([rows, rows]) == f"performance must tell of each dataset once, {received}"
     assert len(read_performances([rows, rows.assign(dataset="a")])) == 2
 
 

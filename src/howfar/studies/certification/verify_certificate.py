@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 
@@ -16,6 +16,8 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument, Item, content_hash, read_bytes
 from howfar.data.dataset import examples
 from howfar.errors import HowfarError, ImageError, InputError
+from howfar.option_validation import with_options
+from howfar.options_by_function import VerifyOptions
 from howfar.pixel_options import reading_pixels
 from howfar.results.certificate_result import Certificate, Step
 from howfar.results.records import Cells
@@ -67,6 +69,7 @@ class Verification:
         return {"certificate": self.certificate, "agrees": self.agrees, "checks": [asdict(check) for check in self.checks]}
 
 
+@with_options(VerifyOptions)
 def verify(
     certificate: Certificate | str | Path,
     predictions: str | Path | None = None,
@@ -74,11 +77,13 @@ def verify(
     images: DatasetArgument | None = None,
     labels: str | Path | None = None,
     against: str | Path | None = None,
+    **options: Unpack[VerifyOptions],
 ) -> Verification:
     """Verify a certificate by the predictions, images and labels that it names by their hashes.
 
     The file's checksum, the seed, the draw and all numbers are computed again. What is not given is not checked, and named.
-    `against` are the predictions of a second model, where two were compared.
+    `against` are the predictions of a second model, where two were compared. `columns` and `classes` read tables and
+    COCO files as `certify` did.
 
     Raises
     ------
@@ -103,7 +108,7 @@ def verify(
     if found.task not in TASKS:
         raise InputError.of("certificate", "must be of a task that this howfar knows", found.task)
     with reading_pixels(found.site.reading):
-        return Verification(found.dataset, (file, *_Verifier(found, predictions, images, labels, against).checks()))
+        return Verification(found.dataset, (file, *_Verifier(found, predictions, images, labels, against, options).checks()))
 
 
 def _unchecked(what: str, why: str) -> CertificateCheck:
@@ -125,10 +130,11 @@ class _Verifier:
         images: DatasetArgument | None,
         labels: str | Path | None,
         against: str | Path | None,
+        options: VerifyOptions,
     ) -> None:
         self.certificate, self.site = certificate, certificate.site
-        options = {name: getattr(certificate, name) for name in ("threshold", "tolerance", "iou", "min_score")}
-        self.task: Task = TASKS[certificate.task].of(options)
+        recorded = {name: getattr(certificate, name) for name in ("threshold", "tolerance", "iou", "min_score")}
+        self.task: Task = TASKS[certificate.task].of({**options, **recorded})
         measure = VALUES if certificate.metric == VALUES.name else self.task.measure(certificate.metric)
         zone = None if certificate.zone is None else (certificate.zone.at_least, certificate.zone.wrong)
         goal = parse_until(certificate.until, measure.name)

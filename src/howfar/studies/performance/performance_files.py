@@ -138,7 +138,7 @@ def read_performances(
     if twice:
         received, remedy = twice[0], "leave one of the two out"
         if not received:
-            received, remedy = "two tables without the column dataset", "add it to them"
+            received, remedy = "two tables without the column dataset", "add it, or call each file by its dataset's name"
         raise InputError.of("performance", "must tell of each dataset once", received, remedy)
     return read
 
