@@ -28,8 +28,8 @@ def test_a_tight_cluster_beside_far_images_keeps_its_digits(rng: np.random.Gener
     # Most pairs are near, beside how far the rows are from the centre: the tile is computed in float64.
     p = np.concatenate([rng.normal(size=(60, 40)), 1e3 + rng.normal(size=(50, 40))])
     np.testing.assert_allclose(row_sums(p, p), cdist(p, p).sum(axis=1), rtol=1e-6)
-    tile = next(iter(squared_tiles(*(2 * [(1e3 + p[:20]).astype(np.float32)]), same=True)))
-    np.testing.assert_allclose(np.sqrt(tile.values), cdist(p[:20], p[:20]), rtol=1e-3)
+    ((_, _, squares),) = squared_tiles(*(2 * [(1e3 + p[:20]).astype(np.float32)]), same=True)
+    np.testing.assert_allclose(np.sqrt(squares), cdist(p[:20], p[:20]), rtol=1e-3)
 
 
 @pytest.mark.parametrize("offset", [0.0, 10.0, 1e3])
@@ -77,8 +77,8 @@ def test_any_shape_offset_and_scale(shape: tuple[int, int, int], offset: float, 
     np.testing.assert_allclose(row_sums(s, p), wanted.sum(axis=1), rtol=1e-5)
     np.testing.assert_allclose(row_sums(s, s), cdist(s, s).sum(axis=1), rtol=1e-5, atol=1e-12 * scale)
     a, b, unit = in_units(s, p)
-    for tile in squared_tiles(a, b):
-        np.testing.assert_allclose(unit * np.sqrt(tile.values.astype(np.float64)), wanted[tile.ends()], rtol=1e-4)
+    for rows, columns, squares in squared_tiles(a, b):
+        np.testing.assert_allclose(unit * np.sqrt(squares.astype(np.float64)), wanted[rows, columns], rtol=1e-4)
 
 
 @pytest.mark.parametrize("scale", [1e-60, 1.0, 1e60])

@@ -46,7 +46,7 @@ def test_a_selection_for_each_dataset(run: Path, tmp_path: Path) -> None:
     write_picks(run, PICKS)
     made = selections(run)
     assert list(made) == list(SITES)
-    chosen = made[SITES[0]](tmp_path / "out")
+    chosen = made[SITES[0]](out=tmp_path / "out")
     assert [pick.image for pick in chosen.picks] == [HOSTILE, FORMULA]
     assert chosen.strategy == "picked"
     assert [image["file_name"] for image in json.loads((tmp_path / "out" / "coco.json").read_text())["images"]] == [

@@ -356,11 +356,11 @@ def identity_records() -> list[Folder]:
 
 
 def kept_thumbnails() -> list[Folder]:
-    from howfar.explore.run_pictures import _NAME, SmallPhotograph, _packed
+    from howfar.explore.run_pictures import _NAME, Small, _packed
     from howfar.io.partial_results import KeptArrays
 
     with TemporaryDirectory() as folder:
-        packed = _packed([SmallPhotograph(b"webp", (4, 3), 8, 6)] * 2)
+        packed = _packed([Small(b"webp", (4, 3), 8, 6)] * 2)
         KeptArrays(Path(folder)).keep(_NAME, {"key": np.array("key"), **packed})
         return [{f"{_NAME}.npz": (Path(folder) / f"{_NAME}.npz").read_bytes()}]
 

@@ -114,7 +114,7 @@ def hand_over(
         folder = out if out and dataset else (out or run) / f"select-{folder_name(name)}"
         if folder in {written for _, written, _ in made}:
             folder = folder.with_name(f"{folder.name}-{len(made) + 1}")
-        selection, remarks = _with_remarks(partial(choose, folder))
+        selection, remarks = _with_remarks(partial(choose, out=folder))
         made.append((selection, folder, remarks))
     if json:
         print_json({"selections": [selection.to_dict() for selection, _, _ in made]})

@@ -169,8 +169,8 @@ def _show_sizes(
     found: StoreSize | StorePrune, features: Sequence[FeatureSize], more: str, left: Sequence[LeftFeature] = ()
 ) -> None:
     rows = [
-        (each.feature, "?" if each.length is None else each.length, each.dtype or "?", each.images, size_text(each.bytes),
-         size_text(each.sums_bytes), each.used.replace("T", " ")[:16])
+        (each.feature, each.length, each.dtype, each.images, size_text(each.bytes), size_text(each.sums_bytes),
+         each.used.replace("T", " ")[:16])
         for each in features
     ]  # fmt: skip
     _show_features(found.store, more, ("feature", "q", "type", "images", "size", "of it sums", "last used"), rows)

@@ -106,12 +106,11 @@ def cubic_discrepancy(s: FloatArray, p: FloatArray) -> float | None:
 
     def mean(left: Single, right: Single, of_left: Float64Array, of_right: Float64Array, same: bool) -> float:
         total, rows, columns = 0.0, of_left.astype(np.float32), of_right.astype(np.float32)
-        for tile in product_tiles(left, right, same):
+        for at_rows, at_columns, x in product_tiles(left, right, same):
             # Sum x²(w + x), w thrice the kernel's constant; within one dataset, pairs count twice and self-pairs not.
-            (at_rows, at_columns), x = tile.ends(), tile.values
             x += rows[at_rows, None]
             x += columns[at_columns]
-            on_diagonal = same and tile.row == tile.column
+            on_diagonal = same and at_rows == at_columns
             if on_diagonal:
                 np.fill_diagonal(x, 0.0)
             squares = np.square(x)
@@ -153,14 +152,12 @@ class SquaredDistances:
             return
         kept: list[tuple[str, Single]] = []
         for kind, left, right in (("s", self._a, self._a), ("p", self._b, self._b), ("sp", self._a, self._b)):
-            for tile in squared_tiles(left, right, kind != "sp"):
-                values = tile.values
-                if kind != "sp" and tile.row == tile.column:
+            for at_rows, at_columns, values in squared_tiles(left, right, kind != "sp"):
+                if kind != "sp" and at_rows == at_columns:
                     # The diagonal and the lower triangle repeat pairs of the upper one.
                     values[np.tri(len(values), dtype=bool)] = np.inf
                 if self._keeps:
-                    values = values.copy()
-                    kept.append((kind, values))
+                    kept.append((kind, values.copy()))
                 yield kind, values
         if self._keeps:
             self._kept = kept
@@ -177,7 +174,7 @@ class SquaredDistances:
             np.concatenate([self._a[::step], self._b[::step]])
             for step in (-(-self.images // count) for count in (_ROWS, _COLUMNS))
         )
-        values = np.concatenate([tile.values.flatten() for tile in squared_tiles(rows, columns)])
+        values = np.concatenate([squares.flatten() for _, _, squares in squared_tiles(rows, columns)])
         low, high = (int(share * (len(values) - 1)) for share in (0.5 - _BRACKET, 0.5 + _BRACKET))
         values.partition((low, high))
         return float(values[low]), float(values[high])

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -77,17 +77,8 @@ _NEAR_VALUES = 1 << 22
 _DOUBLES = 1 << 18
 
 
-class Tile(NamedTuple):
-    """Hold values for a block of pairs, (rows, columns) float32; `row` and `column` are the first rows of S and P."""
-
-    row: int
-    column: int
-    values: Single
-
-    def ends(self) -> tuple[slice, slice]:
-        """Return the tile's rows of S and rows of P as slices."""
-        rows, columns = self.values.shape
-        return slice(self.row, self.row + rows), slice(self.column, self.column + columns)
+Tile: TypeAlias = tuple[slice, slice, Single]
+"""Rows of S, rows of P, and the values of their pairs, (rows, columns) float32."""
 
 
 def product_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
@@ -101,16 +92,16 @@ def product_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
         for column in range(row if same else 0, len(b), TILE):
             right = b[column : column + TILE]
             values = room[: len(left) * len(right)].reshape(len(left), len(right))
-            yield Tile(row, column, np.matmul(left, right.T, out=values))
+            ends = slice(row, row + len(left)), slice(column, column + len(right))
+            yield *ends, np.matmul(left, right.T, out=values)
 
 
 def squared_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
     """Yield squared distances of rows tile by tile; each tile overwrites the previous one."""
     norms_a, norms_b = _norms(a), _norms(b)
-    for tile in product_tiles(a, b, same):
-        rows, columns = tile.ends()
-        complete(tile.values, a[rows], b[columns], norms_a[rows], norms_b[columns], same and tile.row == tile.column)
-        yield tile
+    for rows, columns, values in product_tiles(a, b, same):
+        complete(values, a[rows], b[columns], norms_a[rows], norms_b[columns], same and rows == columns)
+        yield rows, columns, values
 
 
 def complete(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Single, same: bool = False) -> None:
@@ -161,10 +152,10 @@ def _single_sums(s: NDArray[Any], p: NDArray[Any], both: bool = False) -> tuple[
     same = s is p or (s.shape == p.shape and np.array_equal(s, p))
     of_s = np.zeros(len(a))
     of_p = of_s if same else np.zeros(len(b))
-    for tile in squared_tiles(a, b, same):
-        (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
+    for rows, columns, values in squared_tiles(a, b, same):
+        d = np.sqrt(values, out=values)
         of_s[rows] += d.sum(axis=1)
-        if (same and tile.column != tile.row) or (both and not same):
+        if (same and columns != rows) or (both and not same):
             of_p[columns] += d.sum(axis=0, dtype=np.float64)
     return of_s * unit, of_p * unit, unit
 
@@ -202,7 +193,12 @@ def sums_by_torch(s: NDArray[Any], p: NDArray[Any], device: torch.device) -> tup
     secondary, primary, unit = in_units(s, p)
     step = min(len(s), max(1, GPU_PAIRS // len(p)))
     with torch.inference_mode(), _full_precision():
-        a, b, norms_a, norms_b = _moved(secondary, primary, device)
+        try:
+            a, b = (torch.from_numpy(rows).to(device) for rows in (secondary, primary))
+            norms_a, norms_b = a.square().sum(dim=1), b.square().sum(dim=1)
+        except torch.OutOfMemoryError as error:
+            held = f"{len(s) + len(p)} images of {s.shape[1]} components"
+            raise HowfarError(f"{held} are more than {device} holds: use the CPU") from error
         sums, start = np.empty(len(s)), 0
         while start < len(s):
             rows = slice(start, start + step)
@@ -228,18 +224,6 @@ def _full_precision() -> Iterator[None]:
         yield
     finally:
         torch.set_float32_matmul_precision(before)
-
-
-def _moved(s: NDArray[np.float32], p: NDArray[np.float32], device: torch.device) -> tuple[torch.Tensor, ...]:
-    """Copy both sets to the device, and compute their squared norms."""
-    import torch
-
-    try:
-        a, b = torch.from_numpy(s).to(device), torch.from_numpy(p).to(device)
-        return a, b, a.square().sum(dim=1), b.square().sum(dim=1)
-    except torch.OutOfMemoryError as error:
-        rows = len(s) + len(p)
-        raise HowfarError(f"{rows} images of {s.shape[1]} components are more than {device} holds: use the CPU") from error
 
 
 def _tile_sums(a: torch.Tensor, b: torch.Tensor, norms_a: torch.Tensor, norms_b: torch.Tensor) -> Float64Array | None:
@@ -348,11 +332,11 @@ def quadratic_forms(
         return _double_forms(secondary, primary, u, v, pairs_per_tile)
     a, b, unit = in_units(secondary, primary)
     total, right, same = np.zeros(u.shape[1]), v.astype(np.float32, copy=False), s is p and u is v
-    for tile in squared_tiles(a, b, same):
-        (rows, columns), d = tile.ends(), np.sqrt(tile.values, out=tile.values)
+    for rows, columns, values in squared_tiles(a, b, same):
+        d = np.sqrt(values, out=values)
         of_tile = np.einsum("ik,ik->k", d @ right[columns], u[rows], dtype=np.float64)
         # A pair and its mirror image are one: what is right of the diagonal stands for both.
-        total += 2.0 * of_tile if same and tile.row != tile.column else of_tile
+        total += 2.0 * of_tile if same and rows != columns else of_tile
     total *= unit
     # A draw may leave the one row out that is far beyond all others.
     lost = np.flatnonzero(np.abs(total) < VANISHING * unit * _weight(u) * _weight(v))

@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from howfar.errors import HowfarError
 from howfar.explore.points import RunImages
 from howfar.explore.run_pictures import SHOWN, Small, encoded, mask, photograph, probabilities
+from howfar.figures.style import PRIMARY, look
 
 MAGIC = b"HFX1"
 ALIGN = 8
@@ -158,8 +159,10 @@ def _header(points: RunImages) -> dict[str, Any]:
     import matplotlib
     from matplotlib.colors import to_hex
 
+    *secondaries, primary = points.datasets
+    colours = [*((name, look(index).colour) for index, name in enumerate(secondaries)), (primary, PRIMARY)]
     # Colours for numbers from low to high that work for colour-blind readers on light and dark pages.
-    colours = matplotlib.colormaps["viridis"](np.linspace(0.12, 0.92, RAMP))
+    ramp = matplotlib.colormaps["viridis"](np.linspace(0.12, 0.92, RAMP))
     planes = []
     for plane in points.places.planes:
         # The bounds in each panel: left, right, bottom, top.
@@ -172,16 +175,16 @@ def _header(points: RunImages) -> dict[str, Any]:
         categories = {"categories": list(column.categories)} if column.kind == "category" else {}
         columns.append({name: getattr(column, name) for name in ("name", "title", "kind", "about")} | categories)
     return {
-        "title": points.primary,
+        "title": primary,
         "threshold": points.threshold,
         "count": points.secondary_count,
         "rows": len(points),
-        "datasets": [{"name": name, "colour": colour} for name, colour in zip(points.datasets, points.colours, strict=True)],
+        "datasets": [{"name": name, "colour": colour} for name, colour in colours],
         "panels": list(points.places.panels),
         "planes": planes,
         "models": [{name: getattr(model, name) for name in ("name", "seed", "threshold")} for model in points.models],
         "columns": columns,
-        "ramp": [to_hex(colour) for colour in colours],
+        "ramp": [to_hex(colour) for colour in ramp],
     }
 
 

@@ -13,7 +13,6 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.figures.performance_figures import smoothed
-from howfar.figures.style import PRIMARY, look
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import BASELINE, Adaptation
 from howfar.results.comparison_result import ImageMap
@@ -39,10 +38,6 @@ class Places:
     panel: NDArray[np.uint16]
     panels: tuple[str, ...]
     planes: tuple[Plane, ...]
-
-
-NOWHERE = Places(np.zeros(0, np.uint32), np.zeros(0, np.uint16), (), ())
-"""The places of a run whose images lie in no plane."""
 
 
 def places_of(comparison: Comparison, images: pd.DataFrame, own: pd.DataFrame, image_map: ImageMap | None) -> Places:
@@ -126,11 +121,9 @@ class RunImages:
     rows: pd.DataFrame
     secondary_count: int
     datasets: tuple[str, ...]
-    colours: tuple[str, ...]
     columns: tuple[ImageProperty, ...]
     places: Places
     nearest: NDArray[np.uint32]
-    primary: str
     threshold: float | None = None
     models: tuple[ModelRows, ...] = ()
 
@@ -201,11 +194,9 @@ def points_of(comparison: Comparison, relation: Relation | None, image_map: Imag
         rows=rows,
         secondary_count=len(images),
         datasets=(*names, comparison.primary.name),
-        colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
         columns=tuple(_columns(comparison, images, own, relation, known)),
         nearest=np.where(nearest < 0, NOBODY, nearest + len(images)).astype(np.uint32).T,
         places=places_of(comparison, images, own, image_map),
-        primary=comparison.primary.name,
         threshold=None if relation is None else relation.settings.threshold,
     )
 
@@ -325,11 +316,9 @@ def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = N
         rows=rows,
         secondary_count=len(rows),
         datasets=(*names, adaptation.primary),
-        colours=(*(look(index).colour for index in range(len(names))), PRIMARY),
         columns=tuple(columns),
-        places=NOWHERE,
+        places=Places(np.zeros(0, np.uint32), np.zeros(0, np.uint16), (), ()),
         nearest=np.zeros((len(rows), 0), np.uint32),
-        primary=adaptation.primary,
         models=tuple(_models(adaptation, images, folder, most)),
     )
 

@@ -2,7 +2,6 @@
 
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
@@ -88,16 +87,22 @@ FOLDER: Final = ".thumbnails"
 _NAME: Final = "photographs"
 
 
-class SmallPhotograph(NamedTuple):
-    """Hold a small photograph as WebP bytes, its size, and the upright image's width and height."""
+class Small(NamedTuple):
+    """Hold an image's small pictures as files, b"" if missing: photograph, mask, a prediction for each model.
 
-    file: bytes
+    `size` is the photograph's; `width` and `height` are the upright image's, and `row` its place in the run.
+    """
+
+    photograph: bytes
     size: tuple[int, int]
     width: int
     height: int
+    row: int = 0
+    mask: bytes = b""
+    predictions: tuple[bytes, ...] = (b"",)
 
 
-def small_photographs(paths: Sequence[str], side: int, folder: Path | None = None) -> list[SmallPhotograph | None]:
+def small_photographs(paths: Sequence[str], side: int, folder: Path | None = None) -> list[Small | None]:
     """Make photographs of at most `side` pixels a side; None for unreadable files.
 
     The run folder `folder` keeps them while every file has the size and time that it had; members of containers are read
@@ -108,7 +113,7 @@ def small_photographs(paths: Sequence[str], side: int, folder: Path | None = Non
     found = _unpacked(kept.read(_NAME), key)
     if found is not None:
         return list(found)
-    made: list[SmallPhotograph | None] = []
+    made: list[Small | None] = []
     for path in paths:
         try:
             image = photograph(path)
@@ -117,7 +122,7 @@ def small_photographs(paths: Sequence[str], side: int, folder: Path | None = Non
             continue
         width, height = image.size
         image.thumbnail((side, side))
-        made.append(SmallPhotograph(encoded(image, "WEBP", WEBP_QUALITY, EFFORT), image.size, width, height))
+        made.append(Small(encoded(image, "WEBP", WEBP_QUALITY, EFFORT), image.size, width, height))
     whole = [shown for shown in made if shown is not None]
     # A file that is refused now may be read the next time, though it is the same file.
     if len(whole) == len(made):
@@ -134,14 +139,14 @@ def _key(paths: Sequence[str], side: int) -> str | None:
     return part_key(FOLDER, side, WEBP_QUALITY, EFFORT, PIL.__version__, stamps)
 
 
-def _packed(photographs: Sequence[SmallPhotograph]) -> dict[str, NDArray[Any]]:
+def _packed(photographs: Sequence[Small]) -> dict[str, NDArray[Any]]:
     """Pack files into one array, with their lengths and sizes."""
-    numbers = [(len(each.file), *each.size, each.width, each.height) for each in photographs]
-    files = np.frombuffer(b"".join(each.file for each in photographs), dtype=np.uint8)
+    numbers = [(len(each.photograph), *each.size, each.width, each.height) for each in photographs]
+    files = np.frombuffer(b"".join(each.photograph for each in photographs), dtype=np.uint8)
     return {"numbers": np.array(numbers, dtype=np.int64).reshape(-1, 5), "files": files}
 
 
-def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> list[SmallPhotograph] | None:
+def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> list[Small] | None:
     """Rebuild photographs from packed arrays; None if these are missing or have another key."""
     if arrays is None or str(arrays.get("key")) != key:
         return None
@@ -149,7 +154,7 @@ def _unpacked(arrays: Mapping[str, NDArray[Any]] | None, key: str | None) -> lis
     if numbers.dtype != np.int64 or numbers.shape[1:] != (5,) or files.dtype != np.uint8:
         return None
     stream = io.BytesIO(files.tobytes())
-    return [SmallPhotograph(stream.read(length), (wide, high), *whole) for length, wide, high, *whole in numbers.tolist()]
+    return [Small(stream.read(length), (wide, high), *whole) for length, wide, high, *whole in numbers.tolist()]
 
 
 BUDGET = 2_200_000
@@ -157,18 +162,6 @@ BUDGET = 2_200_000
 MOST_ROWS = 2_000
 SIDES = ((192, 9_000), (144, 5_500), (112, 3_400), (88, 2_200), (64, 1_000))
 """Pixels of the longer side, and the bytes that an image with its mask and prediction takes at the most at that size."""
-
-
-@dataclass(frozen=True)
-class Small:
-    """Hold an image's size and its small pictures as files, b"" if missing: photograph, mask, a prediction for each model."""
-
-    row: int
-    width: int
-    height: int
-    photograph: bytes
-    mask: bytes = field(default=b"", repr=False)
-    predictions: tuple[bytes, ...] = field(default=(b"",), repr=False)
 
 
 def thumbnails(
@@ -194,10 +187,10 @@ def thumbnails(
             continue
         truth = _beside(masks.get(keys[row], ""), shown.size, "mask")
         of_models = tuple(_beside(str(files[row]), shown.size, "prediction") for files in predictions)
-        spent += len(shown.file) + len(truth) + sum(map(len, of_models))
+        spent += len(shown.photograph) + len(truth) + sum(map(len, of_models))
         if spent > budget:
             break
-        made.append(Small(row, shown.width, shown.height, shown.file, truth, of_models))
+        made.append(shown._replace(row=row, mask=truth, predictions=of_models))
     return made
 
 

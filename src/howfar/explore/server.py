@@ -12,7 +12,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -96,8 +96,8 @@ class HandPicked:
 
 def selections(
     run: str | Path, dataset: str | None = None, beside: Mapping[str, Any] | None = None
-) -> dict[str, Callable[[Path], Selection]]:
-    """Return, for each dataset with picks or for one, a function that writes the selection into a folder.
+) -> dict[str, Callable[..., Selection]]:
+    """Return, for each dataset with picks or for one, a function that writes the selection into the folder `out`.
 
     `beside` are options of `howfar.select` on what is handed over with the images: predictions, label_names, with_images.
     """
@@ -108,17 +108,13 @@ def selections(
         raise InputError.of("dataset", rule, dataset)
     if not grouped:
         raise InputError.of("picks", "must hold an image", 0, f"pick some with howfar explore {run}")
+    from howfar.studies.select_images import select
+
     return {
-        name: partial(_write, run, name, images, beside or {})
+        name: partial(select, run, name, len(images), HandPicked(images), **(beside or {}))
         for name, images in grouped.items()
         if dataset is None or name == dataset
     }
-
-
-def _write(run: str | Path, dataset: str, images: Sequence[str], beside: Mapping[str, Any], folder: Path) -> Selection:
-    from howfar.studies.select_images import select
-
-    return select(run, dataset, len(images), HandPicked(images), out=folder, **beside)
 
 
 TEXT = "text/plain; charset=utf-8"
@@ -136,20 +132,36 @@ class Response(NamedTuple):
 NOT_FOUND = Response(404, TEXT, b"not found")
 
 
+@dataclass(eq=False, kw_only=True)
+class Site:
+    """Answer the requests of a page.
+
+    A request must show `token`, which is part of the printed address, so that nobody else on this machine who can open
+    connections sees the images; one that writes shows it in a header too.
+    """
+
+    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
+
+    def get(self, path: str) -> Response:
+        """Answer a GET of a path below the token, as written in the request's first line; 404 for unknown paths."""
+        return NOT_FOUND
+
+    def keep(self, body: bytes) -> Response:
+        """Save what the page posts."""
+        return NOT_FOUND
+
+
 @dataclass(eq=False)
-class RunSite:
+class RunSite(Site):
     """Hold a run for the page and answer by path; only images in the run's own list can be requested.
 
-    `files` are the page and what it loads, by path; `kept` is what the page says when it has handed over picks. A request
-    must show `token`, which is part of the printed address, so that nobody else on this machine who can open connections sees
-    the images; one that writes shows it in a header too.
+    `files` are the page and what it loads, by path; `kept` is what the page says when it has handed over picks.
     """
 
     folder: Path
     parts: PageParts
     files: Mapping[str, Response]
     kept: str = KEPT
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     @property
     def points(self) -> RunImages:
@@ -157,7 +169,7 @@ class RunSite:
         return self.parts.points
 
     def get(self, path: str) -> Response:
-        """Answer a GET of a path below the token, as written in the request's first line; 404 for unknown paths."""
+        """Answer with a file of the page, the run's data, or an image."""
         if path in self.files:
             return self.files[path]
         if path == "/data":
@@ -190,20 +202,6 @@ class RunSite:
         except OSError as error:
             return Response(500, TEXT, f"{FILE} cannot be written: {error.strerror or error}".encode())
         return Response(200, TEXT, self.kept.encode())
-
-
-class Site(Protocol):
-    """Answer the requests of a page; a request must show `token`."""
-
-    token: str
-
-    def get(self, path: str) -> Response:
-        """Answer a GET of a path below the token."""
-        ...
-
-    def keep(self, body: bytes) -> Response:
-        """Save what the page posts."""
-        ...
 
 
 HOST = "127.0.0.1"

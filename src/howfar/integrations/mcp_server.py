@@ -52,6 +52,33 @@ class Tools:
     def __init__(self, folder: str | Path) -> None:
         self._folder = Path(ready_folder("folder", folder) or folder).resolve()
         self.pages = ExitStack()
+        names = [name for name in vars(Tools) if not name.startswith("_")]
+        self.adapters: dict[str, Any] = {name: TypeAdapter(getattr(self, name)) for name in names}
+        self._lock = Lock()
+
+    def __call__(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, bool]:
+        """Call a tool by name with checked arguments, one at a time; return its text, or one line and True for an error."""
+        try:
+            if name not in self.adapters:
+                raise UnknownNameError(f"no tool named {name!r}: {nearest(name, self.adapters, 'tools')}")
+            # Whatever a library prints must not end up in the protocol's own stream.
+            with self._lock, redirect_stdout(stderr):
+                return self.adapters[name].validate_python(ArgsKwargs((), dict(arguments))), False
+        except ValidationError as error:
+            return str(self._refused(name, error.errors()[0])), True
+        except HowfarError as error:
+            return one_line(error, 2000), True
+        except Exception as error:  # of a library: the assistant is told, and the server goes on
+            return f"{name} failed: {one_line(f'{type(error).__name__}: {error}', 600)}", True
+
+    def _refused(self, name: str, error: Mapping[str, Any]) -> InputError:
+        argument = str(error["loc"][0]) if error["loc"] else name
+        if error["type"].startswith("missing"):
+            return InputError.of(argument, f"must be given to {name}")
+        if error["type"].startswith("unexpected"):
+            known = self.adapters[name].json_schema()["properties"]
+            return InputError.of("argument", f"of {name} must be a known one", argument, nearest(argument, known, "arguments"))
+        return InputError.of(argument, rule_broken(error), error["input"])
 
     def assess(
         self,
@@ -223,44 +250,6 @@ def _skipped(files: Sequence[Any]) -> list[str]:
     return [f"Not read: {file.path}: {file.reason}" for file in files[:SHOWN]]
 
 
-class Desk:
-    """Answer calls by name with checked arguments, one at a time."""
-
-    def __init__(self, tools: Tools) -> None:
-        names = [name for name in vars(Tools) if not name.startswith("_")]
-        self.functions: dict[str, Any] = {name: getattr(tools, name) for name in names}
-        self._adapters = {name: TypeAdapter(function) for name, function in self.functions.items()}
-        self._lock = Lock()
-
-    def schema(self, name: str) -> dict[str, Any]:
-        """Return the JSON schema of a tool's arguments."""
-        return self._adapters[name].json_schema()
-
-    def answer(self, name: str, arguments: Mapping[str, Any]) -> tuple[str, bool]:
-        """Return a tool's text, or one line and True for an error."""
-        try:
-            if name not in self._adapters:
-                raise UnknownNameError(f"no tool named {name!r}: {nearest(name, self.functions, 'tools')}")
-            # Whatever a library prints must not end up in the protocol's own stream.
-            with self._lock, redirect_stdout(stderr):
-                return self._adapters[name].validate_python(ArgsKwargs((), dict(arguments))), False
-        except ValidationError as error:
-            return str(self._refused(name, error.errors()[0])), True
-        except HowfarError as error:
-            return one_line(error, 2000), True
-        except Exception as error:  # of a library: the assistant is told, and the server goes on
-            return f"{name} failed: {one_line(f'{type(error).__name__}: {error}', 600)}", True
-
-    def _refused(self, name: str, error: Mapping[str, Any]) -> InputError:
-        argument = str(error["loc"][0]) if error["loc"] else name
-        if error["type"].startswith("missing"):
-            return InputError.of(argument, f"must be given to {name}")
-        if error["type"].startswith("unexpected"):
-            known = self.schema(name)["properties"]
-            return InputError.of("argument", f"of {name} must be a known one", argument, nearest(argument, known, "arguments"))
-        return InputError.of(argument, rule_broken(error), error["input"])
-
-
 def server(folder: str | Path) -> Any:
     """Make the MCP server whose tools write below a folder; it runs over the streams of the SDK's `run`."""
     try:
@@ -270,15 +259,14 @@ def server(folder: str | Path) -> Any:
     except ImportError as error:
         raise MissingExtraError(f"howfar mcp needs the MCP SDK: pip install 'howfar[mcp]' ({error})") from error
     tools = Tools(folder)
-    desk = Desk(tools)
     listed = [
         types.Tool(
             name=name,
-            description=function.__doc__,
-            input_schema=desk.schema(name),
+            description=getattr(Tools, name).__doc__,
+            input_schema=adapter.json_schema(),
             annotations=types.ToolAnnotations(read_only_hint=name in READS_ONLY, open_world_hint=False),
         )
-        for name, function in desk.functions.items()
+        for name, adapter in tools.adapters.items()
     ]
 
     @asynccontextmanager
@@ -290,7 +278,7 @@ def server(folder: str | Path) -> Any:
         return types.ListToolsResult(tools=listed)
 
     async def call_tool(_: Any, call: Any) -> Any:
-        text, is_error = await to_thread.run_sync(desk.answer, call.name, call.arguments or {})
+        text, is_error = await to_thread.run_sync(tools, call.name, call.arguments or {})
         return types.CallToolResult(content=[types.TextContent(type="text", text=text)], is_error=is_error)
 
     words, version = INSTRUCTIONS, howfar.__version__

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from html import escape
 from pathlib import Path
 from typing import Any, Final, NamedTuple, Self
 
@@ -25,7 +24,7 @@ from howfar.data.json_and_tables import read_tabular
 from howfar.data.prediction_maps import match_maps
 from howfar.errors import ImageError, InputError, StoreError
 from howfar.explore.run_pictures import SHOWN, encoded, photograph
-from howfar.explore.server import NOT_FOUND, Response
+from howfar.explore.server import NOT_FOUND, Response, Site
 from howfar.io.atomic import replace_text
 from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
 from howfar.io.file_location import Location, absolute, as_location, ready_folder, stamp
@@ -34,6 +33,7 @@ from howfar.option_validation import picked
 from howfar.options_by_function import BackboneOptions, ScoreOptions, ScoringOptions
 from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import Arrival, Group, Scorer, gathered, load_again
+from howfar.report.page import fill
 from howfar.results.check_result import Check
 from howfar.results.records import Skipped
 from howfar.results.scores import Score
@@ -295,12 +295,11 @@ def _stamp(place: Location | str) -> list[str]:
 
 
 @dataclass(eq=False)
-class WatchPage:
+class WatchPage(Site):
     """Answer requests for the page of a watch: the verdict, and the image that is to be labelled."""
 
     title: str
     found: WatchState | None = None
-    token: str = field(default_factory=lambda: secrets.token_urlsafe(24), repr=False)
 
     def get(self, path: str) -> Response:
         """Answer a GET of the page or of its picture."""
@@ -310,14 +309,5 @@ class WatchPage:
                 return Response(200, SHOWN["PNG"], encoded(photograph(asked[-1]), "PNG"))
         if path != "/":
             return NOT_FOUND
-        shown = "".join(f"<p>{escape(line)}</p>" for line in lines) + ('<img src="image" alt="to label">' if asked else "")
-        head = f'<meta charset="utf-8"><meta http-equiv="refresh" content="60"><title>{escape(self.title)}</title>'
-        looks = "font: 16px/1.5 sans-serif; max-width: 60em; margin: 2em auto; padding: 0 1em"
-        scheme, verdict = ":root { color-scheme: light dark }", "p:first-of-type { font-weight: bold }"
-        style = f"<style>{scheme} body {{ {looks} }} {verdict} img {{ max-width: 100% }}</style>"
-        page = f"<!doctype html>{head}{style}<h1>{escape(self.title)}</h1>{shown}"
+        page = fill("watch.html.j2", {"title": self.title, "lines": lines, "asks": bool(asked)})
         return Response(200, "text/html; charset=utf-8", page.encode())
-
-    def keep(self, body: bytes) -> Response:
-        """Take nothing from the page."""
-        return NOT_FOUND

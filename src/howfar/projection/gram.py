@@ -68,7 +68,7 @@ def own_gram(x: Rows, layers: Sequence[int] | None = None, block: int | None = N
     many they are.
     """
     n, q = x.shape
-    plan = _Plan.of((x,), layers, block, -1 if double else n * n * q)
+    plan = _Plan((x,), layers, block, -1 if double else n * n * q)
     mean, centre, inner = np.empty(q), np.empty(q, np.float32), np.zeros((plan.layers, n, n))
     for layer, at, values in plan.about((centre,), fresh=(True,)):
         mean[at] = centre[at] + _mean(values)
@@ -90,7 +90,7 @@ def both_grams(
     None where the products are few, so that those of P stay the same to the last bit whatever S comes first.
     """
     (n, q), m = p.shape, s.shape[0]
-    plan = _Plan.of((p, s), layers, block, n * n * q)
+    plan = _Plan((p, s), layers, block, n * n * q)
     if not plan.single:
         return None
     inner = np.zeros((plan.layers, n + m, n + m))
@@ -129,7 +129,7 @@ def cross_gram(
     """
     (n, q), m = p.shape, s.shape[0]
     size = m if own and gram_s is None else 0
-    plan = _Plan.of((p, s), layers, block, -1 if double else (n + size) * m * q)
+    plan = _Plan((p, s), layers, block, -1 if double else (n + size) * m * q)
     parts = plan.layers
     inner, within = np.zeros((parts, n, m)), np.zeros((parts, size, size))
     primary, secondary, apart = np.zeros((parts, n)), np.zeros((parts, m)), np.zeros(parts)
@@ -161,33 +161,23 @@ def joined(own: Gram, cross: Cross, other: Gram, layer: int, out: Float64Array) 
     out[n:, n:] += cross.apart[layer]
 
 
-@dataclass(frozen=True)
 class _Plan:
     """Plan the reading of columns in ranges, none across layers; the next range is read while the current one is processed."""
 
-    sets: tuple[Rows, ...]
-    ranges: tuple[tuple[int, slice], ...]
-    layers: int
-    dtype: type[np.floating[Any]]
-
-    @classmethod
-    def of(cls, sets: tuple[Rows, ...], layers: Sequence[int] | None, block: int | None, products: int) -> _Plan:
+    def __init__(self, sets: tuple[Rows, ...], layers: Sequence[int] | None, block: int | None, products: int) -> None:
         parts = tuple(layers) if layers is not None else (sets[0].shape[1],)
-        single = products >= SINGLE_FROM and all(rows.columns(0, 1).dtype.itemsize <= 4 for rows in sets)
-        dtype = np.float32 if single else np.float64
-        (n, q), item = sets[0].shape, np.dtype(dtype).itemsize
+        self.sets, self.layers = sets, len(parts)
+        self.single = products >= SINGLE_FROM and all(rows.columns(0, 1).dtype.itemsize <= 4 for rows in sets)
+        self.dtype = np.dtype(np.float32 if self.single else np.float64)
+        (n, q), item = sets[0].shape, self.dtype.itemsize
         m = sum(rows.shape[0] for rows in sets[1:])
-        step = block or gram_columns(max(1, _BLOCK_BYTES // (item * (n + m))), n, m, q, len(parts), item)
-        ranges, first = [], 0
+        step = block or gram_columns(max(1, _BLOCK_BYTES // (item * (n + m))), n, m, q, self.layers, item)
+        self.ranges: list[tuple[int, slice]] = []
+        first = 0
         for layer, length in enumerate(parts):
             for start in range(first, first + length, step):
-                ranges.append((layer, slice(start, min(start + step, first + length))))
+                self.ranges.append((layer, slice(start, min(start + step, first + length))))
             first += length
-        return cls(sets, tuple(ranges), len(parts), dtype)
-
-    @property
-    def single(self) -> bool:
-        return self.dtype is np.float32
 
     def about(self, centres: Sequence[NDArray[np.float32]], fresh: Sequence[bool]) -> Iterator[tuple[int, slice, NDArray[Any]]]:
         """Yield layer, column range, and the centred values of all sets in that range, stacked; chooses the `fresh` centres.

@@ -101,8 +101,7 @@ def _gram_name(parts: tuple[int, ...], double: bool) -> str:
 
 
 def _arrays(sums: Moments | Gram) -> Arrays:
-    names = ("mean", "scatter") if isinstance(sums, Moments) else ("mean", "centre", "inner")
-    return {**{name: getattr(sums, name) for name in names}, "single": np.array(sums.single)}
+    return {name: np.asarray(value) for name, value in vars(sums).items() if name != "count"}
 
 
 def held(x: Rows) -> Rows:

@@ -96,7 +96,7 @@ def site_of(run: str | Path, **options: Unpack[PageOptions]) -> RunSite:
         raise InputError.of("run", rule, str(run), f"this one is of {result.COMMAND}: look for such a folder below it")
     compared = isinstance(result, Comparison)
     question = "How far from {}?" if compared else "What did adapting from {} gain?"
-    shown = {"question": question.format(parts.points.primary), "selects": compared}
+    shown = {"question": question.format(parts.points.datasets[-1]), "selects": compared}
     page = fill("explorer/page.html.j2", shown)
     sheet = (Path(__file__).parent / "report.css").read_text(encoding="utf-8")
     files = {

@@ -36,15 +36,11 @@ def p_values(scores: ArrayLike, calibration: ArrayLike, groups: ArrayLike | None
     [1.0, 0.75, 0.25]
     """
     known, values = as_row(calibration, "calibration", least=1), as_row(scores, "scores", least=1)
-    if groups is not None:
-        numbers = as_groups(groups, len(known))
-        order, sizes = np.argsort(known, kind="stable"), np.bincount(numbers)
-        above = np.concatenate([np.cumsum((1.0 / sizes[numbers[order]])[::-1])[::-1], [0.0]])
-        shares = above[np.searchsorted(known[order], values, side="left")]
-        return np.asarray((1.0 + shares) / (len(sizes) + 1), dtype=np.float64)
-    ordered = np.sort(known)
-    at_least = len(ordered) - np.searchsorted(ordered, values, side="left")
-    return np.asarray((1 + at_least) / (len(ordered) + 1), dtype=np.float64)
+    numbers = np.arange(len(known)) if groups is None else as_groups(groups, len(known))
+    order, sizes = np.argsort(known, kind="stable"), np.bincount(numbers)
+    above = np.concatenate([np.cumsum((1.0 / sizes[numbers[order]])[::-1])[::-1], [0.0]])
+    shares = above[np.searchsorted(known[order], values, side="left")]
+    return np.asarray((1.0 + shares) / (len(sizes) + 1), dtype=np.float64)
 
 
 def percentiles(scores: ArrayLike, calibration: ArrayLike) -> Float64Array:

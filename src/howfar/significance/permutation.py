@@ -158,37 +158,21 @@ def slice_means(
             differences[draw] = np.abs(total / n - (sums.sum() - total) / (counts.sum() - n))
         null = {int(label): differences[:, column] for column, label in enumerate(known_slices)}
     found = {}
-    for label in np.unique(labels):
+    for label in map(int, np.unique(labels)):
         inside = units == label
-        found[int(label)] = _of_slice(sums, counts, inside, null.get(int(label)), bootstrap, fewest, rng)
+        count, own_units, others = int(counts[inside].sum()), int(inside.sum()), counts[~inside].sum()
+        mean = float(sums[inside].sum() / count) if count else None
+        ci = difference = p = None
+        if own_units >= fewest and mean is not None:
+            if bootstrap:
+                # Photographs drawn anew, and the mean of the values in each draw.
+                step, means = max(1, _COUNTS_AT_ONCE // own_units), []
+                for start in range(0, bootstrap, step):
+                    drawn = resample_counts(own_units, min(step, bootstrap - start), rng).T.astype(np.float64)
+                    means.append((drawn @ sums[inside]) / (drawn @ counts[inside]))
+                ci = interval(np.concatenate(means))
+            if others:
+                difference = float(mean - sums[~inside].sum() / others)
+                p = p_value(abs(difference), null[label]) if label in null else None
+        found[label] = SliceMean(count, own_units, mean, ci, difference, p)
     return found
-
-
-def _of_slice(
-    sums: Float64Array,
-    counts: Float64Array,
-    inside: NDArray[np.bool_],
-    null: Float64Array | None,
-    bootstrap: int,
-    fewest: int,
-    rng: np.random.Generator,
-) -> SliceMean:
-    n, units = int(counts[inside].sum()), int(inside.sum())
-    if not n:
-        return SliceMean(0, 0, None, None, None, None)
-    mean, others = float(sums[inside].sum() / n), counts[~inside].sum()
-    if units < fewest:
-        return SliceMean(n, units, mean, None, None, None)
-    ci = None
-    if bootstrap:
-        # Photographs drawn anew, and the mean of the values in each draw.
-        step, means = max(1, _COUNTS_AT_ONCE // units), []
-        for start in range(0, bootstrap, step):
-            drawn = resample_counts(units, min(step, bootstrap - start), rng).T.astype(np.float64)
-            means.append((drawn @ sums[inside]) / (drawn @ counts[inside]))
-        ci = interval(np.concatenate(means))
-    if not others:
-        return SliceMean(n, units, mean, ci, None, None)
-    difference = float(mean - sums[~inside].sum() / others)
-    p = None if null is None else p_value(abs(difference), null)
-    return SliceMean(n, units, mean, ci, difference, p)

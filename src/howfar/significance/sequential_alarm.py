@@ -19,7 +19,7 @@ A. Ramdas, "Estimating means of bounded random variables by betting", JRSS-B 86 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -57,14 +57,6 @@ class LabelledBatch:
         if self.predicted is None or self.mean_predicted is None:
             return self.measured
         return self.measured - (self.predicted - self.mean_predicted)
-
-
-class Bet(Protocol):
-    """Turn a batch into a log factor; the factor's expectation is at most 1 if performance has not fallen."""
-
-    def log_factor(self, batch: LabelledBatch) -> float:
-        """Return the log factor ln e_t of a batch."""
-        ...
 
 
 @dataclass(frozen=True)
@@ -137,6 +129,10 @@ class SpreadBet:
             fallen, share = below + known, min(drop / max(float(known.mean()), drop), 1.0)
         best = max((_tuned(below, fallen, share, clip) for clip in _CLIPS), key=lambda tuned: tuned[0])
         return cls(level, *best[1:])
+
+
+Bet: TypeAlias = BoundedBet | SpreadBet
+"""Turns a batch into a log factor ln e_t, where the factor's expectation is at most 1 if performance has not fallen."""
 
 
 def _tuned(below: Float64Array, fallen: Float64Array, share: float, clip: float) -> tuple[float, float, float, float]:

@@ -14,7 +14,6 @@ import time
 import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -25,8 +24,8 @@ from numpy.typing import ArrayLike, NDArray
 from howfar import protocols
 from howfar.errors import InputError, StoreError, one_line
 from howfar.store import shards
-from howfar.store.folders import Folder, ShardGoneError, folder_at, refusal
-from howfar.store.shard_catalog import TRIES, ShardCatalog, pack
+from howfar.store.folders import Folder, ShardDamagedError, ShardGoneError, as_store_errors, folder_at
+from howfar.store.shard_catalog import PACKING, TRIES, ShardCatalog, drop_idle, rewrite, sweep
 from howfar.store.shards import CHECKSUM, STORED, ShardFormat, in_hex
 
 DIGITS = 24
@@ -82,23 +81,13 @@ class ManifestDamagedError(Exception):
     """Report a manifest that cannot be read, or does not match its checksum."""
 
 
-@dataclass(frozen=True)
-class Manifest:
-    """Describe a feature's folder: the feature's identity, storage type and length q."""
-
-    identity: Mapping[str, Any]
-    dtype: str
-    length: int
-    format: int = FORMAT
-
-
-def ensure(folder: Folder, wanted: Manifest) -> None:
+def ensure(folder: Folder, identity: Mapping[str, Any], layout: ShardFormat) -> None:
     """Write the manifest of a new folder, or check that the existing manifest agrees.
 
     A damaged or lost manifest is written anew, since the folder's name and the seals of its indexes tell the feature too.
     Raises `StoreError` where a whole manifest is of another format or feature, or the disk refuses.
     """
-    try:
+    with as_store_errors(folder, "use"):
         if not _has_manifest(folder):
             rows = folder.child(SHARDS)
             # Where folders are only prefixes of names, one exists if it holds anything. The manifest is looked at again, since
@@ -107,19 +96,17 @@ def ensure(folder: Folder, wanted: Manifest) -> None:
                 if (rows.names() or rows.near) and not _has_manifest(folder):
                     _log.warning("%s has shards but no %s: written anew", folder.path, NAME)
             folder.make()
-            write_manifest(folder, wanted)
+            write_manifest(folder, identity, layout)
         data = folder.read(NAME)
         # After the manifest, so that a folder with shards and no manifest is a damaged one and never a young one.
         folder.child(SHARDS).make()
-    except OSError as error:
-        raise refusal(folder, "use", error) from error
     try:
         document = parse_manifest(data)
     except ManifestDamagedError as error:
         _log.warning("%s/%s is damaged (%s): written anew", folder.path, NAME, error)
         # Where the disk refuses, as with a store that is read-only, it will be said at the next run again.
         with suppress(OSError):
-            write_manifest(folder, wanted)
+            write_manifest(folder, identity, layout)
     else:
         remedy = f"delete {folder.path} and its features will be computed anew"
         if document.get("format") != FORMAT:
@@ -127,19 +114,19 @@ def ensure(folder: Folder, wanted: Manifest) -> None:
                 f"{folder.path} has store format {document.get('format')!r}, this howfar reads {FORMAT}: "
                 "use the howfar that wrote it, or give another store folder"
             )
-        if canonical(document["identity"]) != canonical(wanted.identity) or document.get("dtype") != wanted.dtype:
+        if canonical(document["identity"]) != canonical(identity) or document.get("dtype") != layout.dtype:
             raise StoreError(f"{folder.path} holds another feature than its name says (was it copied or edited?): {remedy}")
-        if document.get("length") != wanted.length:
+        if document.get("length") != layout.length:
             raise StoreError(
-                f"{folder.path} holds features of length {document.get('length')!r}, the backbone now gives {wanted.length}: "
+                f"{folder.path} holds features of length {document.get('length')!r}, the backbone now gives {layout.length}: "
                 f"its identity must tell the two apart; mend that, or {remedy}"
             )
     folder.touch(NAME)
 
 
-def write_manifest(folder: Folder, manifest: Manifest) -> None:
+def write_manifest(folder: Folder, identity: Mapping[str, Any], layout: ShardFormat) -> None:
     """Write a manifest with its checksum, replacing an earlier one. Raises `OSError` if the disk refuses."""
-    document = json.loads(canonical(asdict(manifest)))
+    document = {"identity": json.loads(canonical(identity)), "dtype": layout.dtype, "length": layout.length, "format": FORMAT}
     text = json.dumps({**document, CHECKSUM: _checksum(document)}, indent=1, sort_keys=True)
     with folder.appearing(NAME) as file:
         file.write(text.encode("ascii") + b"\n")
@@ -203,17 +190,16 @@ class StoredRows:
         columns = slice(*columns.indices(q))
         block = np.empty((len(range(n)[rows]), len(range(q)[columns])), np.float32)
         for _ in range(TRIES):
-            try:
-                for shard_id, positions, row in self._row_positions.by_shard(rows):
-                    self._catalog.check(shard_id, row, self._row_positions.digests[rows][positions])
-                    for first, last, piece in self._catalog.matrix(shard_id).pieces(row, columns):
-                        block[positions[first:last]] = piece
-                return block
-            except (ShardGoneError, FileNotFoundError):
-                self._catalog.refresh()
-                self._row_positions = self._catalog.locate(self._contents)
-            except OSError as error:
-                raise refusal(self._catalog.folder, "read", error) from error
+            with as_store_errors(self._catalog.folder, "read"):
+                try:
+                    for shard_id, positions, row in self._row_positions.by_shard(rows):
+                        self._catalog.check(shard_id, row, self._row_positions.digests[rows][positions])
+                        for first, last, piece in self._catalog.matrix(shard_id).pieces(row, columns):
+                            block[positions[first:last]] = piece
+                    return block
+                except (ShardGoneError, FileNotFoundError):
+                    self._catalog.refresh()
+                    self._row_positions = self._catalog.locate(self._contents)
         line = f"the shards of {self._catalog.folder.path} vanish faster than they can be read"
         raise StoreError(f"{line}: let one process pack at a time")
 
@@ -252,12 +238,10 @@ class FeatureStore:
         self.identity: dict[str, Any] = json.loads(canonical(identity))
         self._calls = 0
         self._looked, self._took = -math.inf, 0.0
-        try:
+        with as_store_errors(self._home, "use"):
             use = self._home.hold()
-        except OSError as error:
-            raise refusal(self._home, "use", error) from error
-        ensure(self._home, Manifest(self.identity, dtype, length))
         layout = ShardFormat(dtype, length, feature_key(identity, dtype))
+        ensure(self._home, self.identity, layout)
         self._catalog = ShardCatalog(self._home.child(SHARDS), layout, use=use)
 
     @property
@@ -313,10 +297,8 @@ class FeatureStore:
         be locked, everything that is not stored is granted. Raises `StoreError` where the folder refuses.
         """
         with ExitStack() as stack:
-            try:
+            with as_store_errors(self._home, "write to"):
                 granted = stack.enter_context(self._home.claim(contents, self._refreshed))
-            except OSError as error:
-                raise refusal(self._home, "write to", error) from error
             yield granted
 
     def free(self, contents: Sequence[str]) -> tuple[str, ...]:
@@ -368,11 +350,9 @@ class FeatureStore:
         stored = np.ascontiguousarray(array, STORED[self.dtype])
         if not len(stored):
             return
-        try:
+        with as_store_errors(self._home, "write to"):
             shard = shards.write(self._catalog.folder, shards.new_id(), [stored], self._catalog.layout, contents, paths)
             self._catalog.insert(shard)
-        except OSError as error:
-            raise refusal(self._home, "write to", error) from error
 
     def tidy(self) -> None:
         """Pack at every 256th call, on a disk only; writers call this after each `add` to keep the shards few."""
@@ -387,14 +367,31 @@ class FeatureStore:
     def pack(self, target_bytes: int = TARGET_BYTES, many: int = MANY_SHARDS) -> int:
         """Merge small shards into large ones if there are more than `many`; return how many were merged. No result changes.
 
-        It may be killed anywhere, and others may read and write meanwhile. What killed writers left a day ago is deleted on the
-        way. A merged shard is closed at `target_bytes`; shards below half of that are small. Raises `InputError` where either
-        is below 1.
+        It may be killed anywhere, and others may read and write meanwhile. Damaged rows, and what killed writers left a day
+        ago, are deleted on the way. A merged shard is closed at `target_bytes`; shards below half of that are small. Nothing is
+        done where another process packs or the disk refuses: packing is never needed. Raises `InputError` where either is below
+        1.
         """
+        catalog = self._catalog
         for name, value in (("target_bytes", target_bytes), ("many", many)):
             if value < 1:
                 raise InputError.of(name, "must be at least 1", value)
-        return pack(self._home, self._catalog, target_bytes, many)
+        try:
+            with self._home.alone(PACKING) as first:
+                if not first:
+                    return 0
+                catalog.refresh()
+                sweep(self._home, catalog)
+                drop_idle(catalog)
+                merged = rewrite(catalog, target_bytes, many)
+                catalog.refresh()
+                catalog.purge()
+                return merged
+        except (ShardGoneError, ShardDamagedError, OSError) as error:
+            _log.info("%s is left unpacked: %s", catalog.folder.path, error)
+            return 0
+        finally:
+            catalog.refresh()
 
 
 VARIABLE = "HOWFAR_STORE"

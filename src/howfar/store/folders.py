@@ -217,12 +217,9 @@ class MappedMatrix:
             if first < last:
                 run = gaps[first] == gaps[last - 1]
                 yield first, last, part[rows[first] : rows[last - 1] + 1] if run else part[rows[first:last]]
-                self._let_go()
-
-    def _let_go(self) -> None:
-        """Release the pages that this process has read; they stay in the system's cache for later reads."""
-        if hasattr(mmap, "MADV_DONTNEED"):
-            self.mapped.madvise(mmap.MADV_DONTNEED)
+                if hasattr(mmap, "MADV_DONTNEED"):
+                    # Releases the pages that this process has read; they stay in the system's cache for later reads.
+                    self.mapped.madvise(mmap.MADV_DONTNEED)
 
 
 GAP: Final = 1 << 16
@@ -459,7 +456,11 @@ def reason_and_remedy(folder: Folder, error: OSError) -> tuple[str, str]:
     return reason, f"see that it can be reached, and by which keys{f' ({keys})' if keys else ''}"
 
 
-def refusal(folder: Folder, doing: str, error: OSError) -> StoreError:
-    """Make the error for a failed store operation ("read", "write to", "remove"), with the folder and the remedy."""
-    reason, remedy = reason_and_remedy(folder, error)
-    return StoreError(f"the store cannot {doing} {folder.path}: {reason}; {remedy}")
+@contextmanager
+def as_store_errors(folder: Folder, doing: str) -> Iterator[None]:
+    """Raise what a disk or service refuses in the block ("read", "write to", "remove") as `StoreError` with the remedy."""
+    try:
+        yield
+    except OSError as error:
+        reason, remedy = reason_and_remedy(folder, error)
+        raise StoreError(f"the store cannot {doing} {folder.path}: {reason}; {remedy}") from error

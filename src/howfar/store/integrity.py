@@ -4,17 +4,16 @@ import json
 import zipfile
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from howfar.errors import StoreError, one_line
 from howfar.store import shards
-from howfar.store.feature_store import NAME, SHARDS, TARGET_BYTES, Manifest, feature_key, write_manifest
-from howfar.store.folders import ShardDamagedError, ShardGoneError, refusal
-from howfar.store.inventory_and_pruning import SUMS, StoredFeature, features_in, store_folder
+from howfar.store.feature_store import NAME, SHARDS, TARGET_BYTES, feature_key, write_manifest
+from howfar.store.folders import ShardDamagedError, ShardGoneError, as_store_errors
+from howfar.store.inventory_and_pruning import SUMS, StoredFeature, StoreReport, features_in, store_folder
 from howfar.store.shard_catalog import PACKING, ShardCatalog, drop_idle, leftovers, rewrite, sweep
 from howfar.store.shards import ABSENT, ARRAY, INDEX
 
@@ -51,10 +50,9 @@ class FeatureCheck:
 
 
 @dataclass(frozen=True)
-class StoreCheck:
+class StoreCheck(StoreReport):
     """Report which parts of a store are sound and which are damaged; made by `howfar.store.check`."""
 
-    store: str
     features: tuple[FeatureCheck, ...]
     damage: tuple[Damage, ...]
 
@@ -62,10 +60,6 @@ class StoreCheck:
     def sound(self) -> bool:
         """Return whether nothing is damaged."""
         return not self.damage
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar store check --json``."""
-        return {**asdict(self), "sound": self.sound}
 
 
 def check(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreCheck:
@@ -98,7 +92,7 @@ def check(store: str | Path | None = None, feature: Sequence[str] = ()) -> Store
             damage.append(Damage(found.name, NAME, found.fault, 0))
         if catalog is not None:
             damage += check_rows(found.name, catalog)
-            damage += [Damage(found.name, name, reason, 0) for name, reason in damaged_sums(found)]
+            damage += damaged_sums(found)
             without = sum(catalog.shard(shard_id).without_checksums for shard_id in catalog.counts)
             left = sum(name[:32] not in catalog.damaged for _, name in leftovers(found.home, catalog))
             counts = FeatureCheck(found.name, found.backbone, len(catalog), len(catalog.counts), without, left)
@@ -142,8 +136,8 @@ def _images(catalog: ShardCatalog, shard_id: str, among: set[str] | None) -> tup
     return len(lost), tuple(lost.values())
 
 
-def damaged_sums(feature: StoredFeature) -> Iterator[tuple[str, str]]:
-    """Yield the damaged files of kept dataset sums, as paths below the feature's folder, with the reasons."""
+def damaged_sums(feature: StoredFeature) -> Iterator[Damage]:
+    """Yield the damaged files of kept dataset sums."""
     root = feature.home.path
     if not isinstance(root, Path):
         return
@@ -157,7 +151,7 @@ def damaged_sums(feature: StoredFeature) -> Iterator[tuple[str, str]]:
         except Exception as error:
             reason = one_line(error)
         if reason:
-            yield file.relative_to(root).as_posix(), reason
+            yield Damage(feature.name, file.relative_to(root).as_posix(), reason, 0)
 
 
 @dataclass(frozen=True)
@@ -178,15 +172,10 @@ class FeatureRepair:
 
 
 @dataclass(frozen=True)
-class StoreRepair:
+class StoreRepair(StoreReport):
     """Report what a repair did to a store; made by `howfar.store.repair`."""
 
-    store: str
     features: tuple[FeatureRepair, ...]
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar store repair --json``."""
-        return asdict(self)
 
 
 def repair(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreRepair:
@@ -218,26 +207,26 @@ def repair(store: str | Path | None = None, feature: Sequence[str] = ()) -> Stor
 def _repaired(feature: StoredFeature) -> FeatureRepair:
     nothing = FeatureRepair(feature.name, feature.backbone, (), 0, 0)
     try:
-        with feature.home.alone(PACKING) as first:
+        with as_store_errors(feature.home, "write to"), feature.home.alone(PACKING) as first:
             if not first:
                 return replace(nothing, left="another process packs it: repair it later")
-            spoilt = [Damage(feature.name, name, why, 0) for name, why in damaged_sums(feature)]
+            spoilt = list(damaged_sums(feature))
             for each in spoilt:
                 folder, _, name = each.file.rpartition("/")
                 feature.home.child(folder).remove(name)
             left = ""
             if feature.fault:
                 # The manifest is written anew, or by the next run, if nothing here tells the identity.
-                identity, layout = None, feature.layout
+                identity = None
                 with suppress(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
                     found = json.loads(feature.home.read(NAME))["identity"]
-                    if layout is not None and feature_key(found, layout.dtype) == feature.name:
+                    if feature_key(found, feature.layout.dtype) == feature.name:
                         identity = dict(found)
-                if identity is None or layout is None:
+                if identity is None:
                     told = "as nothing here tells its identity"
                     left = f"the next run with this feature writes its manifest anew, {told} ({feature.fault})"
                 else:
-                    write_manifest(feature.home, Manifest(identity, layout.dtype, layout.length))
+                    write_manifest(feature.home, identity, feature.layout)
                     spoilt.append(Damage(feature.name, NAME, f"{feature.fault}, and was written anew", 0))
             catalog = feature.catalog()
             if catalog is None:
@@ -252,5 +241,3 @@ def _repaired(feature: StoredFeature) -> FeatureRepair:
             return FeatureRepair(feature.name, feature.backbone, (*spoilt, *damage), without, merged, left)
     except (ShardGoneError, ShardDamagedError) as error:
         raise StoreError(f"{feature.home.path} changes faster than it can be repaired: try again ({error})") from error
-    except OSError as error:
-        raise refusal(feature.home, "write to", error) from error

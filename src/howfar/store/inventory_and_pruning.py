@@ -3,8 +3,8 @@
 import math
 import re
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,16 +14,8 @@ from howfar.errors import InputError, MissingPathError, StoreError, option
 from howfar.io.atomic import TEMPORARY
 from howfar.memory import parse_size
 from howfar.store import shards
-from howfar.store.feature_store import (
-    DIGITS,
-    NAME,
-    SHARDS,
-    ManifestDamagedError,
-    default_root,
-    feature_key,
-    parse_manifest,
-)
-from howfar.store.folders import CLAIMS, Folder, folder_at, reason_and_remedy, refusal
+from howfar.store.feature_store import DIGITS, NAME, SHARDS, ManifestDamagedError, default_root, feature_key, parse_manifest
+from howfar.store.folders import CLAIMS, Folder, as_store_errors, folder_at, reason_and_remedy
 from howfar.store.shard_catalog import PACKING, ShardCatalog
 from howfar.store.shards import ARRAY, INDEX, ShardFormat
 from howfar.store.sqlite_index import FILE, JOURNAL, LOCK, SORTED
@@ -32,38 +24,29 @@ SUMS: Final = "sums"
 """Folder below a feature's where means and inner products of datasets are kept (`howfar.projection.pca_cache`)."""
 JUST_NOW: Final = 600.0
 """Seconds for which features behind a URL, where nobody can lock, count as being written after the last was."""
-IN_USE: Final = "another process uses it: prune it later"
 _FOLDER: Final = re.compile(rf"(?:[a-z0-9][a-z0-9-]*-)?[0-9a-f]{{{DIGITS}}}")
 
 
 @dataclass(frozen=True)
 class StoredFeature:
-    """Describe the folder of one feature.
+    """Describe the folder of one feature, by its manifest or, where that is damaged or lost as `fault` says, by its shards.
 
-    `manifest` is None where it is damaged or lost, and `fault` says why; `layout` is None where nothing tells how rows are
-    stored.
+    `backbone` is the name in the feature's identity (usually the backbone's), else that in the folder's name.
     """
 
     name: str
     home: Folder
-    manifest: Mapping[str, Any] | None
+    backbone: str
     fault: str
-    layout: ShardFormat | None
-
-    @property
-    def backbone(self) -> str:
-        """Return the name in the feature's identity (usually the backbone's), else that in the folder's name."""
-        named = (self.manifest or {}).get("identity", {}).get("name")
-        return named if isinstance(named, str) else self.name[: -DIGITS - 1]
+    layout: ShardFormat
 
     def catalog(self, derived: bool = False) -> ShardCatalog | None:
         """Read the feature's shard indexes or, with `derived`, the index file, without log messages.
 
-        None where it is not known how rows are stored, or another process has removed the folder or only begun to make it.
+        None where another process has removed the folder or only begun to make it.
         """
         try:
-            home = self.home.child(SHARDS)
-            return None if self.layout is None else ShardCatalog(home, self.layout, quiet=True, derived=derived)
+            return ShardCatalog(self.home.child(SHARDS), self.layout, quiet=True, derived=derived)
         except StoreError as error:
             if isinstance(error.__cause__, FileNotFoundError):
                 return None
@@ -81,17 +64,23 @@ class StoredFeature:
         moment = self.home.written(NAME) if self.home.near else 0.0
         return max(self.written(), 0.0 if math.isinf(moment) else moment)
 
-    def in_use(self) -> str:
-        """Return why the features must be left alone, as others write or read them; "" if nobody does."""
+    @contextmanager
+    def reserved(self) -> Iterator[str]:
+        """Keep others from the features until the block ends; yield why these must be left alone, "" if nobody uses them.
+
+        Raises `FileNotFoundError` where another process has removed the folder.
+        """
         claimed = len(self.home.claimed())
         if claimed:
-            return f"another process is embedding {claimed:,} images of it"
-        with suppress(FileNotFoundError), self.home.unused() as unused:
+            yield f"another process is embedding {claimed:,} images of it"
+            return
+        with self.home.unused() as unused:
             if not unused:
-                return IN_USE
-        if not self.home.near and time.time() - self.written() < JUST_NOW:
-            return "features were added within the last ten minutes, and nobody can lock what lies behind a URL"
-        return ""
+                yield "another process uses it: prune it later"
+            elif not self.home.near and time.time() - self.written() < JUST_NOW:
+                yield "features were added within the last ten minutes, and nobody can lock what lies behind a URL"
+            else:
+                yield ""
 
 
 def store_folder(root: Path | str | None = None) -> Folder:
@@ -144,34 +133,46 @@ def _read(home: Folder, name: str) -> StoredFeature | None:
     if has_manifest:
         try:
             manifest = parse_manifest(home.read(NAME))
-            dtype, length = manifest.get("dtype"), manifest.get("length")
+            dtype, length, named = manifest.get("dtype"), manifest.get("length"), manifest["identity"].get("name")
             if dtype not in shards.STORED or not isinstance(length, int) or length < 1:
                 raise ManifestDamagedError("it does not say how features are stored")
             if feature_key(manifest["identity"], dtype) != name:
                 raise ManifestDamagedError("it is of another feature than the folder's name")
-            return StoredFeature(name, home, manifest, "", ShardFormat(dtype, length, name))
+            backbone = named if isinstance(named, str) else name[: -DIGITS - 1]
+            return StoredFeature(name, home, backbone, "", ShardFormat(dtype, length, name))
         except FileNotFoundError:
             return None
         except ManifestDamagedError as error:
             fault = str(error)
     guessed = shards.guess(home.child(SHARDS), name) if has_shards else None
     # Without a manifest nothing but a shard says that it is a feature's.
-    return None if guessed is None else StoredFeature(name, home, None, fault, guessed)
+    return None if guessed is None else StoredFeature(name, home, name[: -DIGITS - 1], fault, guessed)
+
+
+@dataclass(frozen=True)
+class StoreReport:
+    """Report on the store at a path or URL."""
+
+    store: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``howfar store --json``: all fields, then what is computed of them."""
+        computed = [name for name, kind in vars(type(self)).items() if isinstance(kind, property)]
+        return asdict(self) | {name: getattr(self, name) for name in computed}
 
 
 @dataclass(frozen=True)
 class FeatureSize:
     """Report the space that one feature takes.
 
-    `dtype` and `length` are None where the manifest and every shard are damaged. `bytes` is everything in the folder,
-    `sums_bytes` the part of kept sums. `used` is when a run last opened it (UTC, ISO 8601); behind a URL, when it was last
-    written.
+    `bytes` is everything in the folder, `sums_bytes` the part of kept sums. `used` is when a run last opened it (UTC, ISO
+    8601); behind a URL, when it was last written.
     """
 
     feature: str
     backbone: str
-    dtype: str | None
-    length: int | None
+    dtype: str
+    length: int
     images: int
     shards: int
     bytes: int
@@ -180,20 +181,15 @@ class FeatureSize:
 
 
 @dataclass(frozen=True)
-class StoreSize:
+class StoreSize(StoreReport):
     """Report the space that a store takes by feature, the largest first; made by `howfar.store.size`."""
 
-    store: str
     features: tuple[FeatureSize, ...]
 
     @property
     def bytes(self) -> int:
         """Return the bytes of all features."""
         return sum(feature.bytes for feature in self.features)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar store size --json``."""
-        return {**asdict(self), "bytes": self.bytes}
 
 
 def size(store: str | Path | None = None, feature: Sequence[str] = ()) -> StoreSize:
@@ -221,8 +217,8 @@ def size_of(feature: StoredFeature) -> FeatureSize:
     return FeatureSize(
         feature=feature.name,
         backbone=feature.backbone,
-        dtype=None if feature.layout is None else feature.layout.dtype,
-        length=None if feature.layout is None else feature.layout.length,
+        dtype=feature.layout.dtype,
+        length=feature.layout.length,
         images=0 if catalog is None else len(catalog),
         shards=0 if catalog is None else len(catalog.counts),
         bytes=_bytes(feature.home),
@@ -263,13 +259,12 @@ class LeftFeature:
 
 
 @dataclass(frozen=True)
-class StorePrune:
+class StorePrune(StoreReport):
     """Report which features were or, in a `dry_run`, would be removed from a store; made by `howfar.store.prune`.
 
     `left` are features that were to go and were left; `bytes` is what the remaining features take.
     """
 
-    store: str
     removed: tuple[FeatureSize, ...]
     left: tuple[LeftFeature, ...]
     bytes: int
@@ -279,10 +274,6 @@ class StorePrune:
     def freed(self) -> int:
         """Return the bytes that were or would be freed."""
         return sum(feature.bytes for feature in self.removed)
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar store prune --json``."""
-        return {**asdict(self), "freed": self.freed}
 
 
 def prune(
@@ -336,7 +327,7 @@ def prune(
         old = older_than is None or time.time() - each.used() >= older_than * DAY
         if each.name not in wanted or not old or (limit is not None and total <= limit):
             continue
-        reason = each.in_use() if dry_run else _removed(each)
+        reason = _removed(each, dry_run)
         if reason:
             left.append(LeftFeature(each.name, reason))
         else:
@@ -346,30 +337,22 @@ def prune(
     return StorePrune(root, tuple(removed), tuple(left), total, dry_run)
 
 
-def _removed(feature: StoredFeature) -> str:
-    """Remove a feature; return the reason if it is left, or "" if it is gone."""
+def _removed(feature: StoredFeature, dry_run: bool) -> str:
+    """Remove a feature, unless in a `dry_run`; return the reason if it is or would be left, or "" if it is gone."""
     place = feature.home.path
-    for name in (SHARDS, f"{SHARDS}/{SORTED}", SUMS, CLAIMS):
+    for name in () if dry_run else (SHARDS, f"{SHARDS}/{SORTED}", SUMS, CLAIMS):
         if isinstance(place, Path) and (place / name).is_symlink():
             return f"its folder {name} is a link, which is not followed"
-    try:
-        reason = feature.in_use()
-        if reason:
+    # Where the folder is not found, another process has removed it.
+    with as_store_errors(feature.home, "remove"), suppress(FileNotFoundError), feature.reserved() as reason:
+        if reason or dry_run:
             return reason
-        # Nobody begins to use it from here on; who has begun to is seen.
-        with feature.home.unused() as unused:
-            if not unused:
-                return IN_USE
-            with feature.home.alone(PACKING) as first:
-                if not first:
-                    return "another process packs it"
-                _remove(feature.home)
-            feature.home.remove(PACKING)
-            feature.home.discard()
-    except FileNotFoundError:
-        return ""  # another process has removed it
-    except OSError as error:
-        raise refusal(feature.home, "remove", error) from error
+        with feature.home.alone(PACKING) as first:
+            if not first:
+                return "another process packs it"
+            _remove(feature.home)
+        feature.home.remove(PACKING)
+        feature.home.discard()
     return ""
 
 

@@ -22,7 +22,7 @@ from howfar.errors import StoreError
 from howfar.io.atomic import TEMPORARY
 from howfar.io.lock import locked
 from howfar.store import shards
-from howfar.store.folders import FileMatrix, Folder, ShardDamagedError, ShardGoneError, refusal
+from howfar.store.folders import FileMatrix, Folder, ShardDamagedError, ShardGoneError, as_store_errors
 from howfar.store.shards import ABSENT, ARRAY, INDEX, Shard, ShardFormat, checksums_of
 from howfar.store.sqlite_index import FILE, LOCK, SORTED, Index, IndexDamagedError, RowPositions, delete
 
@@ -164,14 +164,11 @@ class ShardCatalog:
 
     def refresh(self) -> None:
         """Add the shards of other processes, and drop those packed away; raise `StoreError` if it cannot be read."""
-        try:
-            with self._lock:
-                # The last look counts even where the folder has not come to rest: what it shows is there.
-                for _ in range(TRIES):
-                    if self._look():
-                        return
-        except OSError as error:
-            raise refusal(self.folder, "read", error) from error
+        with as_store_errors(self.folder, "read"), self._lock:
+            # The last look counts even where the folder has not come to rest: what it shows is there.
+            for _ in range(TRIES):
+                if self._look():
+                    return
 
     def locate(self, contents: Sequence[str]) -> RowPositions:
         """Find shard and row of each content, reading the folder again before `StoreError` is raised for a missing one."""
@@ -194,16 +191,15 @@ class ShardCatalog:
         wanted = list(dict.fromkeys(contents))
         row_positions = first = self._located(wanted)
         for _ in range(TRIES):
-            try:
-                for shard_id, positions, rows in row_positions.by_shard():
-                    self.check(shard_id, rows, row_positions.digests[positions])
-                break
-            except (ShardGoneError, FileNotFoundError):
-                # Another row of a content may stand in for the damaged one, which is then checked in its turn.
-                self.refresh()
-                row_positions = self._located(wanted)
-            except OSError as error:
-                raise refusal(self.folder, "read", error) from error
+            with as_store_errors(self.folder, "read"):
+                try:
+                    for shard_id, positions, rows in row_positions.by_shard():
+                        self.check(shard_id, rows, row_positions.digests[positions])
+                    break
+                except (ShardGoneError, FileNotFoundError):
+                    # Another row of a content may stand in for the damaged one, which is then checked in its turn.
+                    self.refresh()
+                    row_positions = self._located(wanted)
         lost = (first.shard >= 0) & (row_positions.shard < 0)
         return tuple(wanted[number] for number in np.flatnonzero(lost))
 
@@ -254,12 +250,11 @@ class ShardCatalog:
         Raises `ShardGoneError` where it is gone or damaged, so that its contents must be located anew, else `StoreError`.
         """
         try:
-            return self._view(shard_id)
+            with as_store_errors(self.folder, f"read shard {shard_id} of"):
+                return self._view(shard_id)
         except ShardDamagedError as error:
             self._spoilt(shard_id, error)
             raise ShardGoneError(shard_id) from error
-        except OSError as error:
-            raise refusal(self.folder, f"read shard {shard_id} of", error) from error
 
     def _spoilt(self, shard_id: str, error: ShardDamagedError) -> None:
         """Exclude a shard whose files are damaged."""
@@ -367,7 +362,8 @@ class ShardCatalog:
         file, index = self._file, self._index
         if isinstance(error, OSError):
             if file is None:
-                raise refusal(self.folder, "index", error) from error
+                with as_store_errors(self.folder, "index"):
+                    raise error
             _log.info("no index is used in %s: %s", self.folder.path, error)
             self._file = None
         elif not index.inherited:
@@ -399,30 +395,6 @@ def catalog_at(folder: Folder, layout: ShardFormat) -> ShardCatalog:
 
 PACKING = "pack.lock"
 STALE_SECONDS = 24 * 3600.0
-
-
-def pack(home: Folder, catalog: ShardCatalog, target: int, many: int) -> int:
-    """Remove damaged rows and leftovers of killed writers, and merge small shards if there are more than `many`.
-
-    Returns the number of shards that were merged. Nothing is done where another process packs or the disk refuses: packing is
-    never needed. A merged shard has about `target` bytes; shards below half of that are small.
-    """
-    try:
-        with home.alone(PACKING) as first:
-            if not first:
-                return 0
-            catalog.refresh()
-            sweep(home, catalog)
-            drop_idle(catalog)
-            merged = rewrite(catalog, target, many)
-            catalog.refresh()
-            catalog.purge()
-            return merged
-    except (ShardGoneError, ShardDamagedError, OSError) as error:
-        _log.info("%s is left unpacked: %s", catalog.folder.path, error)
-        return 0
-    finally:
-        catalog.refresh()
 
 
 def drop_idle(catalog: ShardCatalog) -> None:

@@ -9,9 +9,9 @@
 
 import os
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from operator import add
 from pathlib import Path
 
 import pytest
@@ -68,7 +68,7 @@ class RunnerTests:
     def test_is_a_runner_by_name(self) -> None:
         """Check that a runner has the methods of the protocol, with the same names of arguments."""
         assert list(self.make_runner().run(function=abs, tasks=[-2])) == [2]
-        assert self.make_runner().reduce(function=abs, combine=_sum, tasks=[-2, 3]) == 5
+        assert self.make_runner().reduce(function=abs, combine=add, tasks=[-2, 3]) == 5
         assert list(self.make_runner().on_processors().run(abs, [-2])) == [2]
 
     def test_every_task_runs_once_and_results_come_in_order(self, tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ class RunnerTests:
         assert list(runner.run(abs, [])) == []
         assert list(runner.run(_nothing, [1, 2, 3])) == [None] * 3
         assert list(runner.run(partial(scaled, by=7), range(5))) == [0, 7, 14, 21, 28]
-        assert list(runner.run(_echo, [(Path("a"), 1.5), (Path("b"), None)])) == [[(Path("a"), 1.5)], [(Path("b"), None)]]
+        assert list(runner.run(list, [(Path("a"), 1.5), (Path("b"), None)])) == [[Path("a"), 1.5], [Path("b"), None]]
         first, second = runner.run(abs, range(-6, 0)), runner.run(abs, range(-9, -3))
         assert list(zip(first, second, strict=True)) == [(6 - k, 9 - k) for k in range(6)]
 
@@ -132,12 +132,12 @@ class RunnerTests:
         A reduction takes far more tasks than the look-ahead, and raises a task's exception.
         """
         runner, count = self.make_runner(), self.many
-        assert runner.reduce(str, _bracket, [7]) == "7"
-        assert runner.reduce(str, _bracket, range(5)) == "(((01)(23))4)"
-        assert runner.reduce(str, _bracket, range(7)) == "(((01)(23))((45)6))"
-        assert runner.reduce(abs, _sum, range(-count, 0)) == count * (count + 1) // 2
+        assert runner.reduce(str, "({}{})".format, [7]) == "7"
+        assert runner.reduce(str, "({}{})".format, range(5)) == "(((01)(23))4)"
+        assert runner.reduce(str, "({}{})".format, range(7)) == "(((01)(23))((45)6))"
+        assert runner.reduce(abs, add, range(-count, 0)) == count * (count + 1) // 2
         with pytest.raises(ValueError, match="task 2 fails"):
-            self.make_runner().reduce(perform, _sum, _failing(tmp_path, at=2, count=6))
+            self.make_runner().reduce(perform, add, _failing(tmp_path, at=2, count=6))
 
     def test_closing_early_waits_for_what_runs_and_cancels_the_rest(self, tmp_path: Path) -> None:
         """Check that after `close` no task is running and none begins."""
@@ -174,17 +174,5 @@ def _process(task: object) -> int:
     return os.getpid()
 
 
-def _bracket(left: str, right: str) -> str:
-    return f"({left}{right})"
-
-
-def _sum(left: int, right: int) -> int:
-    return left + right
-
-
 def _nothing(task: object) -> None:
     return None
-
-
-def _echo(task: tuple[Path, float | None]) -> Sequence[tuple[Path, float | None]]:
-    return [task]
