@@ -157,8 +157,8 @@ def test_an_image_that_lacks_a_column_is_estimated_by_the_next() -> None:
     for place, name in enumerate(names):
         alone = judge.fits[name].predict(take(columns, [place]))
         assert (estimate[place], low[place], high[place]) == tuple(float(value[0]) for value in alone)
-    of_site = judge.site("new", take(columns, [2, 3]), "consensus")
-    assert of_site.estimators == ("mean", "mean")
+    of_site = judge.site("new", take(columns, [2, 3]))
+    assert of_site.estimators == names[2:] * 2
     assert of_site.gate is not None
 
 

@@ -32,7 +32,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from hashlib import blake2b
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -41,7 +41,7 @@ from howfar import registry
 from howfar.arrays import Float64Array, check_level
 from howfar.errors import InputError
 from howfar.protocols import Estimator, FittedEstimator
-from howfar.relation.labelled_images import Columns, LabelledImages, narrow, take
+from howfar.relation.labelled_images import Columns, LabelledImages, Role, narrow, take
 from howfar.relation.performance_estimators import Consensus, ConsensusFit, named, restore
 from howfar.results.relation_result import SetEstimate
 from howfar.significance.bootstrap import student
@@ -79,9 +79,7 @@ class KnownFits:
         return self._known[key]
 
 
-Role: TypeAlias = Literal["site", "home", "corrupted"]
-ROLES: Final[tuple[Role, ...]] = ("site", "home", "corrupted")
-
+ROLES: Final[tuple[Role, ...]] = get_args(Role)
 PRIOR_FREEDOM = 2.0
 """Degrees of freedom of the prior of an estimator's error: it weighs as much as two labelled sets."""
 PRIOR_ERROR = 0.08
@@ -329,17 +327,16 @@ def calibrate(
     settled = resolved(named(estimator), whole)
     if settled is None:
         raise InputError.of("columns", f"must give {named(estimator).name} what it needs", sorted(columns))
-    return calibrated(settled, replace(whole, columns=narrow(columns, settled.needs)), level, KnownFits())
+    return calibrated(settled, whole, level, KnownFits())
 
 
 def calibrated(
     settled: Estimator, whole: LabelledImages, level: float, known: KnownFits, stopped: frozenset[str] = frozenset()
 ) -> Calibrated:
     """Fit a resolved estimator to validated images, and compute its leave-one-set-out errors; `stopped` sites' do not count."""
-    labelled = whole.having(settled.needs)
-    names, roles = labelled.sets.astype(np.str_), dict[str, Role]()
-    for role, mask in zip(ROLES, (labelled.foreign, labelled.own, labelled.corrupted), strict=True):
-        roles |= dict.fromkeys(names[mask].tolist(), role)
+    labelled = replace(whole, columns=narrow(whole.columns, settled.needs)).having(settled.needs)
+    names = labelled.sets.astype(np.str_)
+    roles = dict(zip(names.tolist(), labelled.roles.tolist(), strict=True))
     # Many fits sort numbers faster than names.
     groups = None if labelled.groups is None else np.unique(labelled.groups, return_inverse=True)[1]
     labelled = replace(labelled, sets=np.unique(labelled.sets, return_inverse=True)[1], groups=groups)
@@ -349,16 +346,9 @@ def calibrated(
         if rest.any():
             left_out[inside] = known.fit(settled, labelled.take(rest)).predict(take(labelled.columns, inside))
     tried = np.isfinite(left_out)
-    known_sets = tuple(names[tried].tolist())
-    return Calibrated(
-        known.fit(settled, labelled.take(labelled.learning())),
-        level,
-        left_out[tried],
-        labelled.performance[tried],
-        known_sets,
-        {name: roles[name] for name in dict.fromkeys(known_sets)},
-        stopped,
-    )
+    sets, fitted = tuple(names[tried].tolist()), known.fit(settled, labelled.take(labelled.learning()))
+    of_sets = {name: roles[name] for name in sets}
+    return Calibrated(fitted, level, left_out[tried], labelled.performance[tried], sets, of_sets, stopped)
 
 
 def resolved(estimator: Estimator, labelled: LabelledImages) -> Estimator | None:
@@ -366,9 +356,9 @@ def resolved(estimator: Estimator, labelled: LabelledImages) -> Estimator | None
 
     The primary dataset's own images have no distance from it as new images have one: they do not decide.
     """
-    deciding = next((mask for mask in (labelled.foreign, labelled.corrupted) if mask.any()), None)
-    foreign = labelled if deciding is None else labelled.take(deciding)
-    return estimator.resolve(foreign.columns, foreign.sets)
+    masks = (labelled.roles == role for role in ("site", "corrupted"))
+    deciding = next((labelled.take(mask) for mask in masks if mask.any()), labelled)
+    return estimator.resolve(deciding.columns, deciding.sets)
 
 
 def _spread(estimate: Float64Array) -> Float64Array:

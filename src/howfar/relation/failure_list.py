@@ -102,9 +102,7 @@ def failures(
     if len(set(known[2].tolist())) > 1:
         listed &= np.asarray(estimates, dtype=np.float64) <= trusted_below(*known, tau, error_rate) + _ROUNDING
     record = Failures(dataset, float(tau), float(error_rate), calibrated.name, len(p_values), int(np.count_nonzero(listed)))
-    if performance is None:
-        return record, p_values, listed
-    truth = np.asarray(performance, dtype=np.float64)
+    truth = np.full(listed.shape, np.nan) if performance is None else np.asarray(performance, dtype=np.float64)
     if truth.shape != listed.shape:
         raise InputError.of("performance", f"must be one row of {len(listed)} values, one an image", truth.shape)
     labelled = ~np.isnan(truth)

@@ -62,10 +62,7 @@ class GateCheck:
         if not labelled:
             return None, None
         low, high = min(labelled.values()), max(labelled.values())
-        return (
-            None if self.below is None else low / (1 + self.below),
-            None if self.above is None else high * (1 + self.above),
-        )
+        return (None if self.below is None else low / (1 + self.below), None if self.above is None else high * (1 + self.above))
 
     def reading(self, value: float | None, labelled: Mapping[str, float], *, tiled: bool) -> GateReading:
         """Compare a value with the labelled datasets' values, and describe the outcome and its remedy in words.
@@ -80,14 +77,13 @@ class GateCheck:
             return GateReading(self.name, value, low, high, None, f"{measured}, not known of a labelled dataset")
         least, most = min(labelled.values()), max(labelled.values())
         beyond = max(_towards(value, least, low), _towards(value, most, high))
-        for limit, outside, meaning, known in (
-            (low, low is not None and value < low, self.smaller, f"at least {self._text(least)}"),
-            (high, high is not None and value > high, self.larger, f"at most {self._text(most)}"),
-        ):
-            if outside:
-                words = f"{meaning} ({measured}; labelled sites: {known}; limit: {self._text(limit)})"
-                remedy = TILE if self.by_tiles and not tiled else CERTIFY
-                return GateReading(self.name, value, low, high, False, words, remedy, beyond)
+        below = low is not None and value < low
+        if below or (high is not None and value > high):
+            side, end, limit = ("least", least, low) if below else ("most", most, high)
+            meaning = self.smaller if below else self.larger
+            words = f"{meaning} ({measured}; labelled sites: at {side} {self._text(end)}; limit: {self._text(limit)})"
+            remedy = TILE if self.by_tiles and not tiled else CERTIFY
+            return GateReading(self.name, value, low, high, False, words, remedy, beyond)
         span = " to ".join(dict.fromkeys((self._text(least), self._text(most))))
         ends = (f"{word} {self._text(limit)}" for word, limit in (("above", low), ("below", high)) if limit is not None)
         words = f"{measured}, as it should be {' and '.join(ends)} (labelled {span})"

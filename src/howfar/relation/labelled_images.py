@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -42,6 +42,8 @@ MARGIN = "margin"
 CLASS_SIGNALS = (CONFIDENCE, MARGIN, "entropy", "nuclear_norm", "mano")
 BOX_AGREEMENTS = ("box_stability", "box_consistency")
 BOX_SIGNALS = ("box_score", BOX_COUNT, "box_entropy", *BOX_AGREEMENTS)
+MIRRORED = {FLIP_AGREEMENT, FLIP_OVERLAP, *BOX_AGREEMENTS}
+"""Columns that are read from predictions of the mirrored images."""
 EVERY_SIGNAL = tuple(dict.fromkeys((*SIGNALS, *CLASS_SIGNALS, *BOX_SIGNALS)))
 
 
@@ -100,21 +102,23 @@ def narrow(columns: Columns, needs: Iterable[str]) -> dict[str, ArrayLike]:
 
 
 FOLDS = 10
+HOME = "of the primary"
+"""Stands in place of a corruption for images of the primary dataset's own kind."""
+Role: TypeAlias = Literal["site", "home", "corrupted"]
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledImages:
     """Hold n labelled images: their columns, performance, set and, if known, group (photograph).
 
-    `home` marks the images of the primary dataset's own kind, which has labels wherever a model is used. `kinds` names the
-    corruption of each image of a corrupted set, "" of the others; None where there is no corrupted set.
+    `kinds` names the corruption of each image of a corrupted set. It is `HOME` for images of the primary dataset's own kind,
+    which has labels wherever a model is used, and "" for those of sites; None where all images are of sites.
     """
 
     columns: Columns
     performance: Float64Array
     sets: NDArray[Any]
     groups: NDArray[Any] | None = None
-    home: Mask | None = None
     kinds: NDArray[np.str_] | None = None
 
     @classmethod
@@ -141,9 +145,9 @@ class LabelledImages:
             received = f"{values[position]} at position {position}"
             raise InputError.of("performance", "must lie between 0 and 1", received, "pass the scored images only")
         names = _labels(sets, "sets", n)
-        own = None if home is None else np.asarray(names.astype(np.str_) == home)
-        kinds = np.array([corrupted.get(str(name), "") for name in names], dtype=np.str_) if corrupted else None
-        return cls(columns, values, names, None if groups is None else _labels(groups, "groups", n), own, kinds)
+        by_set = {**(corrupted or {}), **({} if home is None else {home: HOME})}
+        kinds = np.array([by_set.get(str(name), "") for name in names], dtype=np.str_) if by_set else None
+        return cls(columns, values, names, None if groups is None else _labels(groups, "groups", n), kinds)
 
     @classmethod
     def stacked(cls, *several: LabelledImages) -> LabelledImages:
@@ -160,10 +164,8 @@ class LabelledImages:
 
     def take(self, which: Mask | NDArray[np.integer[Any]]) -> LabelledImages:
         """Select some of the images."""
-        known: dict[str, Any] = {
-            name: values[which] for name in ("groups", "home", "kinds") if (values := getattr(self, name)) is not None
-        }
-        return LabelledImages(take(self.columns, which), self.performance[which], self.sets[which], **known)
+        groups, kinds = (None if values is None else values[which] for values in (self.groups, self.kinds))
+        return LabelledImages(take(self.columns, which), self.performance[which], self.sets[which], groups, kinds)
 
     def having(self, needs: tuple[str, ...]) -> LabelledImages:
         """Select the images that have all needed columns; raises `InputError` if no image has them."""
@@ -202,31 +204,20 @@ class LabelledImages:
             yield self.take(~inside), inside
 
     @property
-    def own(self) -> Mask:
-        """Mark the images of the `home` set, which is like the primary dataset, (n,)."""
-        return np.zeros(len(self.sets), dtype=np.bool_) if self.home is None else self.home
+    def roles(self) -> NDArray[np.str_]:
+        """Return each image's role, (n,): of a labelled "site", of the primary's own kind ("home"), or "corrupted"."""
+        if self.kinds is None:
+            return np.full(len(self.sets), "site")
+        return np.where(self.kinds == "", "site", np.where(self.kinds == HOME, "home", "corrupted"))
 
-    @property
-    def corrupted(self) -> Mask:
-        """Mark the images of corrupted versions of the primary dataset, (n,)."""
-        return np.zeros(len(self.sets), dtype=np.bool_) if self.kinds is None else np.asarray(self.kinds != "")
+    def learning(self, left_out: Mask | None = None) -> Mask:
+        """Mark the images to fit an estimator to, without those `left_out`.
 
-    @property
-    def foreign(self) -> Mask:
-        """Mark the images of labelled sites, (n,): sets that are neither home nor corrupted."""
-        return ~(self.own | self.corrupted)
-
-    @property
-    def sites(self) -> list[str]:
-        """List the labelled sites."""
-        return list(dict.fromkeys(self.sets[self.foreign].astype(np.str_).tolist()))
-
-    def learning(self) -> Mask:
-        """Mark the images to fit an estimator to: all but corrupted sets, which are used only if no site is labelled.
-
-        Beside labelled sites corrupted sets made estimates worse (docs/howto/no-labels.md).
+        Corrupted sets are among them only if no site is labelled: beside labelled sites they made estimates worse
+        (docs/howto/no-labels.md).
         """
-        return ~self.corrupted if self.foreign.any() else np.ones(len(self.sets), dtype=np.bool_)
+        there = np.ones(len(self.sets), dtype=np.bool_) if left_out is None else ~left_out
+        return there & (self.roles != "corrupted") if (there & (self.roles == "site")).any() else there
 
     def rounds(self) -> Iterator[tuple[Mask, Mask]]:
         """Yield training and test masks of leave-one-set-out validation; every set is tested once.
@@ -238,22 +229,12 @@ class LabelledImages:
         if len(np.unique(self.sets)) < 2:
             yield from ((~inside, inside) for _, inside in self.splits())
             return
-        for name in np.unique(self.sets[self.foreign]):
-            yield self._others(self.sets == name)
-        if self.own.any():
-            yield self._others(self.own)
-        if self.kinds is not None:
-            for kind in np.unique(self.kinds[self.corrupted]):
-                inside = np.asarray(self.kinds == kind)
-                yield (self.own | self.corrupted) & ~inside, inside
-
-    def _others(self, inside: Mask) -> tuple[Mask, Mask]:
-        """Return the training mask when the images `inside` are left out, and `inside`."""
-        outside = np.flatnonzero(~inside)
-        rest: Mask = np.zeros(len(inside), dtype=np.bool_)
-        if len(outside):
-            rest[outside] = self.take(outside).learning()
-        return rest, inside
+        roles = self.roles
+        one_by_one = [self.sets == name for name in np.unique(self.sets[roles == "site"])]
+        yield from ((self.learning(inside), inside) for inside in (*one_by_one, roles == "home") if inside.any())
+        for kind in () if self.kinds is None else np.unique(self.kinds[roles == "corrupted"]):
+            inside = np.asarray(self.kinds == kind)
+            yield (roles != "site") & ~inside, inside
 
 
 def _labels(values: ArrayLike, name: str, n: int) -> NDArray[Any]:

@@ -118,8 +118,7 @@ def judge(
     (['mean', 'flip_agreement'], True, 1.0)
     """
     labelled = LabelledImages.of(columns, performance, np.asarray(sets).astype(np.str_), groups, home, corrupted)
-    fits = KnownFits() if known is None else known
-    return judge_labelled(estimators, labelled, tau=tau, level=level, known=fits, hidden=hidden or {})
+    return judge_labelled(estimators, labelled, tau=tau, level=level, known=known or KnownFits(), hidden=hidden or {})
 
 
 def judge_labelled(
@@ -182,26 +181,25 @@ def _leave_out(
         return None
     have = available(labelled.columns, settled.needs)
     needed = replace(labelled, columns=narrow(labelled.columns, settled.needs))
-    sites = list(dict.fromkeys(labelled.sets[have & labelled.foreign].tolist()))
+    roles = labelled.roles[have]
+    sites = list(dict.fromkeys(labelled.sets[have][roles == "site"].tolist()))
     values, estimates = np.full((3, len(have)), np.nan), []
-    if len(sites) >= (1 if (have & labelled.own).any() else 2):
-        for name in sites:
-            inside = have & (labelled.sets == name)
-            dataset, gate = needed.take(inside), hidden.get(name, HiddenSite())
-            learnt = calibrated(settled, needed.take(have & ~inside), level, known, gate.stopped)
-            values[:, inside] = said = learnt.predict(dataset.columns)
-            estimates.append(learnt.of_estimates(said[0], name, float(np.mean(dataset.performance)), gate.beyond))
-        learnt = calibrated(settled, needed, level, known)
-    elif sites or needed.kinds is None or len(set(needed.kinds[have & needed.corrupted])) < 2:
+    kinds = set() if needed.kinds is None else set(needed.kinds[have][roles == "corrupted"])
+    if len(sites) < (1 if (roles == "home").any() else 2) and (sites or len(kinds) < 2):
         return None
-    else:
-        # Without a site the kinds of corruption are left out one at a time, and there are no intervals of images.
-        learnt = calibrated(settled, needed, level, known)
-        names = np.array(learnt.sets)
-        for name in (name for name, role in learnt.roles.items() if role == "corrupted"):
-            of_set, measured = learnt.estimates[names == name], learnt.performance[names == name]
-            values[0, have & (needed.sets == name)] = of_set
-            estimates.append(learnt.of_estimates(of_set, name, float(np.mean(measured))))
+    for name in sites:
+        inside = have & (labelled.sets == name)
+        dataset, gate = needed.take(inside), hidden.get(name, HiddenSite())
+        rest = calibrated(settled, needed.take(have & ~inside), level, known, gate.stopped)
+        values[:, inside] = said = rest.predict(dataset.columns)
+        estimates.append(rest.of_estimates(said[0], name, float(np.mean(dataset.performance)), gate.beyond))
+    learnt = calibrated(settled, needed, level, known)
+    names = np.array(learnt.sets)
+    # Without a site the kinds of corruption are left out one at a time, and there are no intervals of images.
+    for name in () if sites else (name for name, role in learnt.roles.items() if role == "corrupted"):
+        of_set, measured = learnt.estimates[names == name], learnt.performance[names == name]
+        values[0, have & (needed.sets == name)] = of_set
+        estimates.append(learnt.of_estimates(of_set, name, float(np.mean(measured))))
     home_error = next(iter(learnt.set_errors("home").values()), None)
     return LeftOut(estimator.name, values[0], values[1], values[2], tuple(estimates), home_error)
 

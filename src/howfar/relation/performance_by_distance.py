@@ -136,10 +136,7 @@ def split(distances: ArrayLike, names: Sequence[str], count: int) -> list[Indice
     order = by_distance(distances, names)
     if len(order) < count:
         return []
-    if count == 2:
-        middle = len(order) // 2
-        return [order[:middle], order[middle:]]
-    return list(np.array_split(order, count))
+    return np.split(order, [len(order) // 2]) if count == 2 else np.array_split(order, count)
 
 
 def parts(

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, ClassVar, NamedTuple, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -18,6 +18,7 @@ from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, one_line
 from howfar.protocols import Estimator, FittedEstimator
+from howfar.relation import regressors
 from howfar.relation.labelled_images import (
     AGREEMENTS,
     BOX_COUNT,
@@ -33,24 +34,9 @@ from howfar.relation.labelled_images import (
     rows,
 )
 from howfar.relation.labelled_images import DISTANCES as DISTANCE_NAMES
-from howfar.relation.regressors import (
-    ATC_NEEDS,
-    BOOSTED_NEEDS,
-    Boosted,
-    ConfidenceThreshold,
-    Linear,
-    Thresholded,
-    boosted,
-    confidence_threshold,
-    difference,
-    line,
-    mean,
-    ridge,
-    thresholded,
-)
 
 KIND = "estimators"
-Fit: TypeAlias = Linear | Thresholded | Boosted | ConfidenceThreshold
+Fit: TypeAlias = regressors.Linear | regressors.Thresholded | regressors.Boosted | regressors.ConfidenceThreshold
 Method: TypeAlias = Callable[[str, tuple[str, ...], LabelledImages], Fit]
 
 
@@ -145,6 +131,8 @@ class RegisteredEstimator(_Restoring):
 class ConsensusFit:
     """Predict the mean of the members' estimates of an image; NaN if a member has no estimate."""
 
+    FORM: ClassVar = "consensus"
+
     name: str
     fits: tuple[FittedEstimator, ...]
 
@@ -163,7 +151,7 @@ class ConsensusFit:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fit as JSON values."""
-        return {"form": "consensus", "estimator": self.name, "fits": [fit.to_dict() for fit in self.fits]}
+        return {"form": self.FORM, "estimator": self.name, "fits": [fit.to_dict() for fit in self.fits]}
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> ConsensusFit:
@@ -174,11 +162,8 @@ class ConsensusFit:
 
 
 FORMS: Mapping[str, type[Fit | ConsensusFit]] = {
-    "linear": Linear,
-    "thresholded": Thresholded,
-    "boosted": Boosted,
-    "confidence_threshold": ConfidenceThreshold,
-    "consensus": ConsensusFit,
+    kind.FORM: kind
+    for kind in (regressors.Linear, regressors.Thresholded, regressors.Boosted, regressors.ConfidenceThreshold, ConsensusFit)
 }
 
 
@@ -225,7 +210,7 @@ def _union(members: Iterable[Any]) -> tuple[str, ...]:
 
 
 def _one(
-    name: str, kind: str, sentence: str, method: Method = line, by_task: Mapping[str, str] | None = None
+    name: str, kind: str, sentence: str, method: Method = regressors.line, by_task: Mapping[str, str] | None = None
 ) -> RegisteredEstimator:
     """Define an estimator of one column: that of its name, or by the marker of a task the task's column."""
     read = {"": name} if by_task is None else by_task
@@ -249,7 +234,7 @@ MEAN = RegisteredEstimator(
     "mean",
     "baseline",
     "the mean performance of the other labelled datasets, whatever the image: what an estimator has to beat",
-    (TaskColumns((), mean),),
+    (TaskColumns((), regressors.mean),),
 )
 CONSENSUS = Consensus(
     "consensus",
@@ -263,7 +248,7 @@ DISTANCES = RegisteredEstimator(
     "distances",
     "distance",
     "ridge regression on these distances together",
-    (TaskColumns(DISTANCE_NAMES, ridge, sorts=(DISTANCE_NAMES,)),),
+    (TaskColumns(DISTANCE_NAMES, regressors.ridge, sorts=(DISTANCE_NAMES,)),),
 )
 MEAN_CONFIDENCE = {BOX_COUNT: "box_score", "": "average_confidence"}
 AVERAGE_CONFIDENCE = _one(
@@ -280,7 +265,7 @@ DOC = _one(
     "doc",
     "confidence",
     "difference of confidences: mean performance, moved by as much as average confidence is higher or lower",
-    difference,
+    regressors.difference,
     MEAN_CONFIDENCE,
 )
 ATC = RegisteredEstimator(
@@ -288,7 +273,10 @@ ATC = RegisteredEstimator(
     "confidence",
     "average thresholded confidence: the share of predicted foreground (of a classifier: of images) that is surer "
     "than a level learnt from labels",
-    (TaskColumns((CONFIDENCE,), confidence_threshold, CONFIDENCE), TaskColumns(ATC_NEEDS, thresholded)),
+    (
+        TaskColumns((CONFIDENCE,), regressors.confidence_threshold, CONFIDENCE),
+        TaskColumns(regressors.ATC_NEEDS, regressors.thresholded),
+    ),
 )
 NUCLEAR_NORM = _one(
     "nuclear_norm",
@@ -304,15 +292,17 @@ FLIP_OVERLAP_LINE = _one(
     "flip_overlap", "agreement", "a line over the Dice overlap of the thresholded maps of the image and of the flipped image"
 )
 MAP_SIGNALS = (*CONFIDENCES, *AGREEMENTS)
-SIGNALS = _several("signals", "ridge regression on the signals of confidence and agreement that there are", ridge, MAP_SIGNALS)
+SIGNALS = _several(
+    "signals", "ridge regression on the signals of confidence and agreement that there are", regressors.ridge, MAP_SIGNALS
+)
 BOOSTED = _several(
     "boosted",
     "boosted trees of depth 2 over confidence, agreement, soft F, and share and shape of the predicted foreground; "
     "of a classifier or a detector over all its signals",
-    boosted,
-    BOOSTED_NEEDS,
+    regressors.boosted,
+    regressors.BOOSTED_NEEDS,
 )
-ALL = _several("all", "ridge regression on those signals and the distances", ridge, MAP_SIGNALS, DISTANCE_NAMES)
+ALL = _several("all", "ridge regression on those signals and the distances", regressors.ridge, MAP_SIGNALS, DISTANCE_NAMES)
 ENTROPY = _one(
     "entropy",
     "confidence",

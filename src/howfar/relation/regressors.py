@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from itertools import zip_longest
 from typing import Any, ClassVar, Final, Self
 
 import numpy as np
@@ -287,16 +288,13 @@ class Boosted(_Fit):
 
 def _ending(feature: NDArray[np.int64], left: NDArray[np.int64], right: NDArray[np.int64]) -> bool:
     """Return whether every path through every tree reaches a leaf within the depth that `predict` follows."""
-    for tree, low, high in zip(feature, left, right, strict=True):
-        reached = {0}
-        for _ in range(DEPTH):
-            inner = [node for node in reached if tree[node] != _LEAF]
-            reached = {int(child) for node in inner for child in (low[node], high[node])}
-            if _LEAF in reached:
-                return False
-        if any(tree[node] != _LEAF for node in reached):
+    trees, nodes = np.arange(len(feature))[:, None], np.zeros((len(feature), 1), dtype=np.int64)
+    for _ in range(DEPTH):
+        leaf = feature[trees, nodes] == _LEAF
+        nodes = np.hstack([np.where(leaf, nodes, child[trees, nodes]) for child in (left, right)])
+        if (nodes == _LEAF).any():
             return False
-    return True
+    return bool((feature[trees, nodes] == _LEAF).all())
 
 
 def boosted(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Boosted:
@@ -328,13 +326,9 @@ def boosted(name: str, needs: tuple[str, ...], labelled: LabelledImages) -> Boos
     with config_context(assume_finite=True, skip_parameter_validation=True):
         model.fit(x, chosen.performance, sample_weight=weights)
     trees = [stage[0].tree_ for stage in model.estimators_]
-    nodes = max(tree.node_count for tree in trees)
 
     def padded(arrays: list[NDArray[Any]], blank: float, kind: type) -> NDArray[Any]:
-        table = np.full((len(trees), nodes), blank, dtype=kind)
-        for row, array in zip(table, arrays, strict=True):
-            row[: len(array)] = array
-        return table
+        return np.array(list(zip_longest(*arrays, fillvalue=blank)), dtype=kind).T
 
     return Boosted(
         name=name,

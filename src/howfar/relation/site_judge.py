@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -18,20 +18,10 @@ from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.protocols import Estimator
 from howfar.relation.calibrated_estimator import Calibrated, KnownFits, calibrated, resolved
 from howfar.relation.failure_list import failures
 from howfar.relation.gate import GateRange, Values, fit, values_by_set, values_of
-from howfar.relation.labelled_images import (
-    AGREEMENTS,
-    BOX_AGREEMENTS,
-    FLIP_OVERLAP,
-    Columns,
-    LabelledImages,
-    narrow,
-    rows,
-    take,
-)
+from howfar.relation.labelled_images import MIRRORED, Columns, LabelledImages, rows, take
 from howfar.relation.leave_one_dataset_out import HiddenSite, judge_labelled
 from howfar.relation.performance_estimators import every, named
 from howfar.results import Choice, Failures, Judgement, SetEstimate
@@ -106,15 +96,11 @@ class Evidence:
 
         Datasets are taken by name, so that no order in which they were passed changes a digit.
         """
-        scored = np.isfinite(images.performance)
+        scored = np.flatnonzero(np.isfinite(images.performance))
         names = [str(name) for name in np.unique(images.sets[scored])]
-        order = np.concatenate(
-            [np.flatnonzero(scored & (images.sets == name)) for name in names] or [np.zeros(0, dtype=np.intp)]
-        )
-        read, labelled = values_by_set(images.columns, images.sets), images.take(order)
-        own: Values = {}
+        labelled = images.take(scored[np.argsort(images.sets[scored], kind="stable")])
+        read, own = values_by_set(images.columns, images.sets), {} if home is None else values_of(home.columns)
         if home is not None:
-            own = {name: value for name, value in values_of(home.columns).items() if value is not None}
             labelled = LabelledImages.stacked(labelled, home)
         # The primary dataset's own kind is the unit of distances and of the residual.
         readings: dict[str, Values] = {"": {**own, "distance": 1.0, "residual": 1.0}, **{name: read[name] for name in names}}
@@ -216,19 +202,14 @@ class SiteJudge:
         return predictions[0], predictions[1], predictions[2], tuple(names)
 
     def site(
-        self,
-        dataset: str,
-        columns: Columns,
-        wanted: str = AUTO,
-        performance: Float64Array | None = None,
-        independent: float | None = None,
+        self, dataset: str, columns: Columns, performance: Float64Array | None = None, independent: float | None = None
     ) -> SiteJudgement:
         """Judge a site by the columns of its m images; a known `performance` (m,) serves only to score the answer.
 
         `independent` is the effective number of groups of the images, by default each is one.
         """
         gate = None if self.gate is None else self.gate.read(dataset, values_of(columns), tiled=self.terms.tiled)
-        return self.of_predictions(dataset, *self.predict(columns, wanted), gate, performance, independent)
+        return self.of_predictions(dataset, *self.predict(columns), gate, performance, independent)
 
     def of_predictions(
         self,
@@ -249,13 +230,8 @@ class SiteJudge:
             return SiteJudgement(None, gate, None, predicted, low, high, undefined, estimators, none)
         fit = self.fits[used[0][0]]
         known = np.zeros(0) if performance is None else performance[np.isfinite(performance)]
-        estimate = fit.of_estimates(
-            predicted[np.isfinite(predicted)],
-            dataset,
-            float(np.mean(known)) if len(known) else None,
-            0.0 if gate is None else gate.beyond,
-            independent,
-        )
+        measured, beyond = float(np.mean(known)) if len(known) else None, 0.0 if gate is None else gate.beyond
+        estimate = fit.of_estimates(predicted[np.isfinite(predicted)], dataset, measured, beyond, independent)
         asked = {"tau": self.terms.tau, "error_rate": self.terms.error_rate}
         failing, p_value, listed = failures(fit, predicted, dataset, **asked, performance=performance)
         return SiteJudgement(estimate, gate, failing, predicted, low, high, p_value, estimators, listed)
@@ -328,43 +304,31 @@ def judge_of(
     `wanted` is "auto" or the estimator to use, `known` are fits that were made before. Without `rivals` only the estimators
     that may be used are fitted, and none is judged beside them.
     """
-    fits, labelled, gate = KnownFits() if known is None else known, evidence.labelled, evidence.gate()
-    sites, tiled = labelled.sites, terms.tiled
+    known, labelled, gate = known or KnownFits(), evidence.labelled, evidence.gate()
+    sites, tiled = np.unique(labelled.sets[labelled.roles == "site"].astype(np.str_)).tolist(), terms.tiled
     usable = {estimator.name: settled for estimator in every() if (settled := resolved(estimator, labelled)) is not None}
-    judged = list(usable.values()) if rivals else _only(usable, (DISTANCE,))
     # The gate without one site's labels: which others it stops, and how far the site is out of their range.
     hidden = {
-        name: HiddenSite(
-            _stopped([other for other in sites if other != name], gate.without(name), tiled),
-            gate.left_out(name, tiled=tiled).beyond,
-        )
-        for name in sites
+        name: HiddenSite(_stopped(sites, gate.without(name), tiled), gate.left_out(name, tiled=tiled).beyond) for name in sites
     }
-    judgements, _ = judge_labelled(judged, labelled, tau=terms.tau, level=terms.level, known=fits, hidden=hidden)
+    judged = [estimator for name, estimator in usable.items() if rivals or name == DISTANCE]
+    judgements, _ = judge_labelled(judged, labelled, tau=terms.tau, level=terms.level, known=known, hidden=hidden)
     if wanted != AUTO and resolved(named(wanted), labelled) is None:
         raise InputError.of("estimator", "must be one whose signals the labelled sets have", wanted, f"{AUTO} picks from those")
-    order = in_order(usable, judgements) if wanted == AUTO else (named(wanted).name, MEAN)
+    order = tuple(dict.fromkeys(in_order(usable, judgements) if wanted == AUTO else (named(wanted).name, MEAN)))
+    used = usable if rivals else {name: usable[name] for name in order if name in usable}
     stopped = _stopped(sites, gate, tiled)
     return SiteJudge(
         metric=metric,
         threshold=threshold,
         terms=terms,
         sets=dict(Counter(labelled.sets.tolist())),
-        order=tuple(dict.fromkeys(order)),
+        order=order,
         judgements=judgements if rivals else (),
-        fits={
-            estimator.name: calibrated(
-                estimator, replace(labelled, columns=narrow(labelled.columns, estimator.needs)), terms.level, fits, stopped
-            )
-            for estimator in (usable.values() if rivals else _only(usable, order))
-        },
+        fits={name: calibrated(estimator, labelled, terms.level, known, stopped) for name, estimator in used.items()},
         gate=gate,
         remarks=tuple(remarks),
     )
-
-
-def _only(usable: Mapping[str, Estimator], names: Iterable[str]) -> list[Estimator]:
-    return [usable[name] for name in dict.fromkeys(names) if name in usable]
 
 
 def _stopped(sites: Sequence[str], gate: GateRange, tiled: bool) -> frozenset[str]:
@@ -384,10 +348,6 @@ def left_out(judge: SiteJudge, evidence: Evidence, dataset: str, wanted: str, kn
     usable = wanted == AUTO or resolved(named(wanted), rest.labelled) is not None
     asked = wanted if usable else MEAN
     return judge_of(rest, judge.terms, judge.metric, judge.threshold, wanted=asked, known=known, rivals=False)
-
-
-MIRRORED: Final = {AGREEMENTS[0], FLIP_OVERLAP, *BOX_AGREEMENTS}
-"""Columns that are read from predictions of the mirrored images."""
 
 
 FIRST: Final = "would be used first, but needs"

@@ -43,8 +43,7 @@ def trend(points: PerformancePoints, rng: np.random.Generator, draws: int = 1000
     >>> round(result.slope.value, 1), result.slope.low < -0.5 < result.slope.high, result.partial
     (-0.5, True, None)
     """
-    _check_draws(draws)
-    return None if len(points) < FEWEST_IMAGES else _related([points], rng, draws)
+    return _related([points] if len(points) >= FEWEST_IMAGES else [], rng, draws)
 
 
 def can_be_pooled(points: PerformancePoints) -> bool:
@@ -71,9 +70,7 @@ def pooled_trend(sets: Sequence[PerformancePoints], rng: np.random.Generator, dr
     >>> result.n, result.spearman.value, round(result.slope.value, 2)
     (8, -1.0, -0.3)
     """
-    _check_draws(draws)
-    usable = [points for points in sets if can_be_pooled(points)]
-    return _related(usable, rng, draws) if usable else None
+    return _related([points for points in sets if can_be_pooled(points)], rng, draws)
 
 
 @dataclass(frozen=True)
@@ -132,7 +129,11 @@ _KENDALL = _Statistic(
 _PARTIAL = _ranks_of("distances", "performance", "foreground")
 
 
-def _related(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: int) -> Trend:
+def _related(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: int) -> Trend | None:
+    if draws < 0 or draws == 1:
+        raise InputError.of("draws", "must be 0 (no intervals) or at least 2", draws, "pass 1000")
+    if not sets:
+        return None
     statistics = [_SLOPE, _SPEARMAN, _KENDALL]
     if any(points.foreground is not None for points in sets):
         statistics.append(_PARTIAL)
@@ -149,14 +150,7 @@ def _related(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws:
             elif np.isfinite(value):
                 coefficients[place] = correlation.correlation_interval(value, resampled, statistic.freedom(sets))
     slope, spearman, kendall, *partial = coefficients
-    return Trend(
-        n=sum(len(points) for points in sets),
-        groups=groups,
-        spearman=spearman,
-        kendall=kendall,
-        slope=slope,
-        partial=partial[0] if partial else None,
-    )
+    return Trend(sum(map(len, sets)), groups, spearman, kendall, slope, partial[0] if partial else None)
 
 
 def _drawn(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: int) -> Iterator[list[Float64Array]]:
@@ -165,11 +159,6 @@ def _drawn(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: i
     step = max(1, _AT_ONCE // max(len(points) for points in sets))
     for start in range(0, draws, step):
         yield [count[points.groups, start : start + step].T for points, count in zip(sets, counts, strict=True)]
-
-
-def _check_draws(draws: int) -> None:
-    if draws < 0 or draws == 1:
-        raise InputError.of("draws", "must be 0 (no intervals) or at least 2", draws, "pass 1000")
 
 
 Kind: TypeAlias = Literal["falls", "rises", "consistent", "none"]

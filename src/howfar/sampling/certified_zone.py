@@ -70,19 +70,18 @@ def plan_zone(
     """
     p, k, rng = as_shares(proxy, "proxy"), as_count(k, "k"), as_rng(seed)
     check_level(level)
-    for name, value in (("at_least", at_least), ("wrong", wrong)):
-        if not 0.0 < value < 1.0:
-            raise InputError.of(name, "must lie between 0 and 1", value)
+    check_level(at_least, "at_least", "")
+    check_level(wrong, "wrong", "")
     shuffled = rng.permutation(len(p))
     ranking = shuffled[np.argsort(-np.nan_to_num(p[shuffled], nan=-1.0), kind="stable")]
     order = rng.permutation(len(p))
     sizes = np.unique(np.ceil(np.arange(1, _ZONES + 1) * len(p) / _ZONES).astype(int)).tolist()
     starts = [(size, allowed) for allowed in range(_MOST_ALLOWED) for size in sizes] if begin is None else [begin]
     ladders = {
-        (first, allowed): _ladder(order, [s for s in sizes if s >= first], allowed, k, wrong, level)
+        (first, allowed): ladder
         for first, allowed in starts
+        if (ladder := _ladder(order, [size for size in sizes if size >= first], allowed, k, wrong, level))
     }
-    ladders = {start: ladder for start, ladder in ladders.items() if ladder}
     if not ladders:
         fewest = min(fewest_labels(size, allowed, wrong, level) for size, allowed in starts)
         rule = f"must be at least {fewest} for any part of the site to be shown"

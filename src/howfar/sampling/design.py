@@ -87,9 +87,8 @@ def as_shares(x: ArrayLike, name: str, length: int | None = None) -> Float64Arra
     values = as_row(x, name, length=length, undefined=True, least=1)
     outside = (values < 0.0) | (values > 1.0)
     if outside.any():
-        raise InputError.of(
-            name, "must lie in [0, 1]", float(values[outside][0]), "give performance as a share, not in percent"
-        )
+        remedy = "give performance as a share, not in percent"
+        raise InputError.of(name, "must lie in [0, 1]", float(values[outside][0]), remedy)
     return values
 
 
@@ -202,7 +201,11 @@ def draw(
             raise InputError.of("sizes", f"must be at most {_LARGEST:g}", float(expected.max()), "give them in pixels")
         # What a model misses is in no expected size: an average image's size is added, so that small ones are drawn too.
         weights = expected + expected.mean()
-    cells = _strata(p, k, rng) if weights is None else _strata_of_size(weights, k, rng)
+    if k < STRATIFIED_FROM:
+        # Bounds for so few labels hold of a simple random sample alone.
+        cells, photographs = [np.arange(len(p))], None
+    else:
+        cells = _strata(p, k, rng) if weights is None else _strata_of_size(weights, k, rng)
     spreads = predicted_spread(np.where(np.isnan(p), 0.5, p)) * (1.0 if weights is None else weights)
     # In proportion to size times spread, at least 2 a stratum and at most its size: each further label goes where the variance
     # of the estimate, Σ (N_h S_h)² / n_h, falls most (Wright, Am. Stat. 66 (2012)).
@@ -212,8 +215,6 @@ def draw(
     while counts.sum() < k:
         gain = np.where(counts < limits, totals / np.sqrt(counts * (counts + 1)), -1.0)
         counts[int(np.argmax(gain))] += 1
-    # Bounds for so few labels hold of a simple random sample alone.
-    photographs = None if k < STRATIFIED_FROM else photographs
     taken = [_take(cell, count, photographs, rng) for cell, count in zip(cells, counts.tolist(), strict=True)]
     return _sample(list(zip(taken, map(len, cells), strict=True)), rng)
 
@@ -231,8 +232,6 @@ def _sample(taken: list[tuple[NDArray[np.int64], int]], rng: np.random.Generator
 
 def _strata(p: Float64Array, k: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Split images into strata by predicted performance; ties are in random order."""
-    if k < STRATIFIED_FROM:
-        return [np.arange(len(p))]
     known, unknown = np.flatnonzero(np.isfinite(p)), np.flatnonzero(np.isnan(p))
     if not len(known):
         return [unknown]
@@ -244,8 +243,6 @@ def _strata(p: Float64Array, k: int, rng: np.random.Generator) -> list[NDArray[n
 
 def _strata_of_size(sizes: Float64Array, k: int, rng: np.random.Generator) -> list[NDArray[np.int64]]:
     """Split images into strata by size, with equal total size and at least 2 images each."""
-    if k < STRATIFIED_FROM:
-        return [np.arange(len(sizes))]
     ordered = np.lexsort((rng.random(len(sizes)), sizes))
     total = np.cumsum(sizes[ordered])
     number = np.minimum((k // _LABELS_A_STRATUM) * total / total[-1], k // _LABELS_A_STRATUM - 1e-9).astype(np.int64)

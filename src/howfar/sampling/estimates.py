@@ -276,10 +276,8 @@ def ratio(numerators: ArrayLike, denominators: ArrayLike, proxy: ArrayLike, samp
     (0.5, True)
     """
     check_sample(sample)
-    above, below = (
-        as_row(numbers, name, length=len(sample), undefined=True)
-        for numbers, name in ((numerators, "numerators"), (denominators, "denominators"))
-    )
+    above = as_row(numerators, "numerators", length=len(sample), undefined=True)
+    below = as_row(denominators, "denominators", length=len(sample), undefined=True)
     if not ((above >= 0.0) & (above <= below)).all():
         raise InputError.of("numerators", "must lie between 0 and their denominators", "NaN, one below 0 or one above")
     if not below.any():
@@ -380,16 +378,14 @@ def folds(
     check_sample(sample)
     rng = as_rng(seed)
     names = np.arange(len(sample)) if groups is None else as_groups(groups, sample.population)[sample.indices]
-    units = len(np.unique(names))
-    if not 2 <= as_count(parts, "parts") <= units:
-        raise InputError.of("parts", f"must be between 2 and the {units} images or photographs to divide", parts)
+    _, first, of, counts = np.unique(names, return_index=True, return_inverse=True, return_counts=True)
+    if not 2 <= as_count(parts, "parts") <= len(first):
+        raise InputError.of("parts", f"must be between 2 and the {len(first)} images or photographs to divide", parts)
     # Photographs go by stratum in random order, each to the part with the fewest images.
-    first = np.array([np.flatnonzero(names == name)[0] for name in np.unique(names)])
-    counts = np.bincount(np.unique(names, return_inverse=True)[1])
     part, sizes = np.empty(len(names), dtype=np.int64), np.zeros(parts)
     for unit in np.lexsort((rng.random(len(first)), sample.strata[first])):
         smallest = int(np.argmin(sizes))
-        part[names == names[first[unit]]] = smallest
+        part[of == unit] = smallest
         sizes[smallest] += counts[unit]
     part = rng.permutation(parts)[part]
     places = np.arange(len(sample))

@@ -143,9 +143,32 @@ def sequence(
         raise InputError.of("values", f"must be at most the {len(places)} images of the order", len(measured))
     check_level(level)
     rule = until if until is None or isinstance(until, Until) else Until.parse(until)
-    low, high, value = _followed(measured, predicted, places[: len(measured)], level)
+    bets, left = Bets(level, MEANS), np.ones(len(predicted), dtype=bool)
+    rows = np.empty((3, len(measured)))
+    seen, spread = np.zeros(len(MEANS)), float(predicted.var())
+    for t, (value, place) in enumerate(zip(measured, places, strict=False)):
+        rest = predicted[left]
+        weight = _weight(measured[:t], predicted[places[:t]], spread)
+        centre = float(rest.mean())
+        # Under μ the deviations y − μ of all images sum to 0 (0 where there is no value); the rest make up for those seen.
+        owed = -seen / len(rest)
+        shift = weight * (predicted[place] - centre)
+        deviation = np.where(np.isnan(value), 0.0, value - MEANS)
+        ends = weight * (float(rest.min()) - centre), weight * (float(rest.max()) - centre)
+        bets.bet(deviation - shift - owed, MEANS + ends[1] + owed, 1.0 - MEANS - ends[0] - owed)
+        seen += deviation
+        left[place] = False
+        known = np.isfinite(measured[: t + 1])
+        point = 0.5
+        if known.any():
+            lead = predicted.mean() - predicted[places[: t + 1][known]].mean()
+            point = float(measured[: t + 1][known].mean() + weight * lead)
+        rows[:, t] = *bets.ends(), point
+    low, high, points = rows[0], rows[1], np.clip(rows[2], rows[0], rows[1])
+    if len(measured) == len(predicted) and np.isfinite(measured).any():
+        low[-1] = high[-1] = points[-1] = np.nanmean(measured)
     settled = () if rule is None else tuple(rule.settled(*ends) for ends in zip(low.tolist(), high.tolist(), strict=True))
-    return ConfidenceSequence(value, low, high, settled, level)
+    return ConfidenceSequence(points, low, high, settled, level)
 
 
 def as_places(images: ArrayLike, m: int) -> NDArray[np.int64]:
@@ -158,64 +181,34 @@ def as_places(images: ArrayLike, m: int) -> NDArray[np.int64]:
     return places.astype(np.int64)
 
 
-def _followed(
-    values: Float64Array, predicted: Float64Array, places: NDArray[np.int64], level: float
-) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Compute the interval's ends and the estimate after each label: low, high, value."""
-    rises, falls = Capital(level), Capital(level)
-    left = np.ones(len(predicted), dtype=bool)
-    rows = np.empty((3, len(values)))
-    seen, spread = np.zeros(len(MEANS)), float(predicted.var())
-    low, high = 0.0, 1.0
-    for t, (value, place) in enumerate(zip(values, places, strict=True)):
-        rest = predicted[left]
-        weight = _weight(values[:t], predicted[places[:t]], spread)
-        centre = float(rest.mean())
-        # Under μ the deviations y − μ of all images sum to 0 (0 where there is no value); the rest make up for those seen.
-        owed = -seen / len(rest)
-        shift = weight * (predicted[place] - centre)
-        deviation = np.where(np.isnan(value), 0.0, value - MEANS)
-        ends = weight * (float(rest.min()) - centre), weight * (float(rest.max()) - centre)
-        rises.bet(deviation - shift - owed, MEANS + ends[1] + owed)
-        falls.bet(owed + shift - deviation, 1.0 - MEANS - ends[0] - owed)
-        seen += deviation
-        left[place] = False
-        low = max(low, float(MEANS[max(0, rises.leading() - 1)]))
-        high = min(high, float(MEANS[min(len(MEANS) - 1, len(MEANS) - falls.trailing())]))
-        known = np.isfinite(values[: t + 1])
-        point = 0.5
-        if known.any():
-            lead = predicted.mean() - predicted[places[: t + 1][known]].mean()
-            point = float(values[: t + 1][known].mean() + weight * lead)
-        rows[:, t] = *ordered(low, high), point
-    rows[2] = np.clip(rows[2], rows[0], rows[1])
-    if len(values) == len(predicted) and np.isfinite(values).any():
-        rows[:, -1] = np.nanmean(values)
-    return rows[0], rows[1], rows[2]
+class Bets:
+    """Hold the betting capital on a higher and on a lower mean, (2, stakes, means), and the means of a grid that it refutes."""
 
+    def __init__(self, level: float, means: Float64Array) -> None:
+        self._means, self._needed = means, 2.0 / (1.0 - level) * len(_SHARES)
+        self._low, self._high = float(means[0]), float(means[-1])
+        self._staked = np.ones((2, len(_SHARES), len(means)))
+        self._refuted = np.zeros((2, len(means)), dtype=bool)
 
-class Capital:
-    """Hold the betting capital against each mean of a grid for each stake, and the means rejected so far."""
-
-    def __init__(self, level: float) -> None:
-        self._needed = 2.0 / (1.0 - level) * len(_SHARES)
-        self._staked = np.ones((len(_SHARES), len(MEANS)))
-        self._refuted = np.zeros(len(MEANS), dtype=bool)
-
-    def bet(self, gains: Float64Array, worst: Float64Array) -> None:
-        """Multiply capital by 1 + stake · gain / worst, where `worst` is the largest possible loss; capital is capped."""
-        shares = np.clip(gains / np.maximum(worst, _TINY), -1.0, _LIMIT)
-        self._staked *= 1.0 + _SHARES * shares
+    def bet(self, gains: Float64Array, fall: Float64Array, rise: Float64Array) -> None:
+        """Multiply capital by 1 + stake · gain / worst, capped; `fall` and `rise` are the largest possible loss of each bet."""
+        worst = np.maximum(np.stack([fall, rise]), _TINY)
+        shares = np.clip(np.stack([gains, -gains]) / worst, -1.0, _LIMIT)
+        self._staked *= 1.0 + _SHARES * shares[:, None]
         np.minimum(self._staked, _LIMIT, out=self._staked)
-        self._refuted |= self._staked.sum(axis=0) >= self._needed
+        self._refuted |= self._staked.sum(axis=1) >= self._needed
 
-    def leading(self) -> int:
-        """Count the rejected means from 0 upwards."""
-        return int(np.argmin(self._refuted)) if not self._refuted.all() else len(self._refuted)
+    def ends(self, least: float = 0.0, most: float = 1.0) -> tuple[float, float]:
+        """Narrow the interval to the means that are not refuted, and to `least` and `most`; return its ends.
 
-    def trailing(self) -> int:
-        """Count the rejected means from 1 downwards."""
-        return int(np.argmin(self._refuted[::-1])) if not self._refuted.all() else len(self._refuted)
+        They are their midpoint twice if they cross, which has a chance of at most 1 − level.
+        """
+        above, below = (np.flatnonzero(~refuted) for refuted in self._refuted)
+        last = len(self._means) - 1
+        self._low = max(self._low, least, float(self._means[max(0, above[0] - 1) if len(above) else last]))
+        self._high = min(self._high, most, float(self._means[min(last, below[-1] + 1) if len(below) else 0]))
+        middle = (self._low + self._high) / 2.0
+        return (self._low, self._high) if self._low <= self._high else (middle, middle)
 
 
 def _weight(values: Float64Array, predicted: Float64Array, spread: float) -> float:
@@ -228,11 +221,6 @@ def _weight(values: Float64Array, predicted: Float64Array, spread: float) -> flo
         return 0.5
     y, p = values[known] - values[known].mean(), predicted[known] - predicted[known].mean()
     return float(np.clip((float(y @ p) + 0.5 * prior) / (float(p @ p) + prior), 0.0, 1.0))
-
-
-def ordered(low: float, high: float) -> tuple[float, float]:
-    """Return low and high, or their midpoint twice if they cross, which has a chance of at most 1 − level."""
-    return (low, high) if low <= high else ((low + high) / 2.0, (low + high) / 2.0)
 
 
 _ROUNDING = 1e-6
@@ -287,10 +275,25 @@ def difference(
     if over.any():
         remedy = "are these the same predictions?"
         raise InputError.of("values", "must not exceed their bounds", float(measured[over][0]), remedy)
-    low, high, value = _followed_difference(measured, b, places, level)
+    m, total = len(b), float(b.sum())
+    totals = (2.0 * MEANS - 1.0) * total  # every total difference that the bounds allow
+    bets, seen, left = Bets(level, totals), 0.0, total
+    rows, estimates = np.empty((3, len(measured))), np.empty(len(measured))
+    for t, (value, place) in enumerate(zip(measured, places, strict=False)):
+        ratio = value / b[place]
+        # The mean of the next ratio under each total, which lies within ±1 if the total is possible.
+        means = (totals - seen) / max(left, 1e-300)
+        bets.bet((ratio - means) / 2.0, (1.0 + means) / 2.0, (1.0 - means) / 2.0)
+        estimates[t] = seen + ratio * left
+        seen, left = seen + value, max(0.0, left - float(b[place]))
+        ends = bets.ends(seen - left, seen + left)
+        rows[:, t] = *ends, np.clip(estimates[: t + 1].mean(), *ends)
+    if len(measured) and len(measured) == int((b > 0.0).sum()):
+        rows[:, -1] = seen
+    low, high, points = rows / m
     better = np.where(low > 0.0, "yes", np.where(high < 0.0, "no", "undecided"))
     settled = better if half_width is None else np.where((high - low) / 2.0 <= half_width, "yes", "undecided")
-    return ConfidenceSequence(value, low, high, tuple(settled.tolist()), level)
+    return ConfidenceSequence(points, low, high, tuple(settled.tolist()), level)
 
 
 def foreground_bound(first: ArrayLike, second: ArrayLike, both: ArrayLike) -> Float64Array:
@@ -322,34 +325,6 @@ def _largest_lead(a: Float64Array, b: Float64Array, c: Float64Array) -> Float64A
 def _as_bounds(bounds: ArrayLike) -> Float64Array:
     b = as_shares(bounds, "bounds")
     if np.isnan(b).any():
-        raise InputError.of(
-            "bounds", "must not hold NaN", f"one at position {int(np.argmax(np.isnan(b)))}", "pass 1 where unknown"
-        )
+        received = f"one at position {int(np.argmax(np.isnan(b)))}"
+        raise InputError.of("bounds", "must not hold NaN", received, "pass 1 where unknown")
     return b
-
-
-def _followed_difference(
-    values: Float64Array, bounds: Float64Array, places: NDArray[np.int64], level: float
-) -> tuple[Float64Array, Float64Array, Float64Array]:
-    """Compute the interval's ends and the estimate after each label: low, high, value."""
-    m, total = len(bounds), float(bounds.sum())
-    totals = (2.0 * MEANS - 1.0) * total  # every total difference that the bounds allow
-    rises, falls = Capital(level), Capital(level)
-    seen, left = 0.0, total
-    low, high = -total, total
-    rows, estimates = np.empty((3, len(values))), np.empty(len(values))
-    for t, (value, place) in enumerate(zip(values, places, strict=False)):
-        ratio = value / bounds[place]
-        # The mean of the next ratio under each total, which lies within ±1 if the total is possible.
-        means = (totals - seen) / max(left, 1e-300)
-        rises.bet((ratio - means) / 2.0, (1.0 + means) / 2.0)
-        falls.bet((means - ratio) / 2.0, (1.0 - means) / 2.0)
-        estimates[t] = seen + ratio * left
-        seen, left = seen + value, max(0.0, left - float(bounds[place]))
-        low = max(low, seen - left, float(totals[max(0, rises.leading() - 1)]))
-        high = min(high, seen + left, float(totals[min(len(totals) - 1, len(totals) - falls.trailing())]))
-        ends = ordered(low, high)
-        rows[:, t] = *ends, np.clip(estimates[: t + 1].mean(), *ends)
-    if len(values) and len(values) == int((bounds > 0.0).sum()):
-        rows[:, -1] = seen
-    return rows[0] / m, rows[1] / m, rows[2] / m

@@ -430,18 +430,18 @@ class SegmentationTask(Task):
 
         return MEASURES[measure.name].measured(stack(with_bar(count, labelled, progress=False)), self.threshold)
 
-    def remarks(self, measure: Measure, labelled: int, population: int, value: float | None) -> tuple[str, ...]:
+    def remarks(self, measure: Measure, labelled: int, population: int, undefined: bool) -> tuple[str, ...]:
         remarks = []
-        if labelled and value is None:
-            undefined = f"{measure.name} is not defined in any of the {labelled} labelled images"
+        if labelled and undefined:
+            nowhere = f"{measure.name} is not defined in any of the {labelled} labelled images"
             if measure.name.startswith("false_positive"):
-                remarks.append(f"{undefined}, which all hold foreground: certify mean_f")
+                remarks.append(f"{nowhere}, which all hold foreground: certify mean_f")
             else:
                 remedy = "label more of the sample"
                 if measure.kind == "mean":
                     remedy += ", or, where none has foreground, certify how often some is predicted "
                     remedy += f"(--metric {FALSE_ALARMS}, the same labels)"
-                remarks.append(f"{undefined} (of F: their masks are blank): {remedy}")
+                remarks.append(f"{nowhere} (of F: their masks are blank): {remedy}")
         if measure.kind != "mean" and 0 < labelled < min(FEW, population):
             remarks.append(
                 f"a few images with many false pixels rule a ratio of sums, and fewer than {FEW} labels may miss them: by 8 "

@@ -272,8 +272,8 @@ class Task(ABC):
         parts = self.expected(measure, answers)
         return None if parts is None else parts[1][:, 0]
 
-    def remarks(self, measure: Measure, labelled: int, population: int, value: float | None) -> tuple[str, ...]:
-        """Explain a missing value despite labels, and warn of intervals known to undercover."""
+    def remarks(self, measure: Measure, labelled: int, population: int, undefined: bool) -> tuple[str, ...]:
+        """Explain a measure that no labelled image defines, and warn of intervals known to undercover."""
         return ()
 
     @abstractmethod

@@ -108,6 +108,12 @@ def test_labels_that_are_blank_certify_false_positives_when_f_is_undefined(blank
     none = certify(place, 8, labels=place / "truth", metric="false_positive_rate")
     assert none.value is None
     assert "each of which holds foreground" in none.caption()
+    file = place / "truth" / f"{Path(none.sample[0].image).stem}.png"
+    one = certify(
+        place, 8, labels=shutil.copytree(place / "truth", tmp_path / "one", ignore=lambda _, names: {*names} - {file.name})
+    )
+    assert (one.labelled, one.value) == (1, None)
+    assert not any("not defined" in note for note in one.notes)
 
 
 def test_it_is_the_estimate_of_the_sampling_module(place: Path) -> None:

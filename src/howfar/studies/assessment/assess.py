@@ -36,13 +36,7 @@ from howfar.results import Comparison, Provenance, SetEstimate
 from howfar.results.assessment_result import BEHIND, Assessment
 from howfar.results.file_checks import page_folder
 from howfar.results.records import plain
-from howfar.studies.assessment.prepare_evaluations import (
-    PERFORMANCE,
-    AssessmentScores,
-    Preparation,
-    preparation,
-    score_file,
-)
+from howfar.studies.assessment.prepare_evaluations import PERFORMANCE, AssessmentScores, Preparation, preparation, score_file
 from howfar.studies.assessment.site_answers import LABELS, TAU, UNKNOWN_NETWORK, Answers, Commands, basis_note, own_words
 from howfar.studies.compare_datasets import features_of, measured_run
 from howfar.studies.performance.image_performance import MeasuredImages
@@ -87,11 +81,10 @@ def changes(folder: Path, identity: Mapping[str, Any]) -> Iterator[str]:
     names = [name for name in shared if earlier[name] != identity[name]] if shared else [*earlier, *identity]
     if earlier and names:
 
-        def short(values: Mapping[str, Any], name: str) -> str:
-            value = values.get(name)
+        def short(value: Any) -> str:
             return "none" if value is None else value[:12] if isinstance(value, str) else str(value)
 
-        told = "; ".join(f"{name}: {short(earlier, name)} then, {short(identity, name)} now" for name in names)
+        told = "; ".join(f"{name}: {short(earlier.get(name))} then, {short(identity.get(name))} now" for name in names)
         yield f"The model has changed since the answers that these replace in the run folder ({told})."
 
 
@@ -196,14 +189,10 @@ def assess(
     relating["threshold"] = parts.own.threshold
     # Not a bar of one step, which would stand still for minutes: this shows its seconds.
     with stage("judging the sites", given["progress"]):
-        relation, judge = related(
-            comparison,
-            read_performances([parts.own, *parts.evaluations]),
-            relating,
-            files_of([score_file(folder, dataset.name) for dataset in (read[0], *asked)]),
-            source=parts.source,
-            further=_further(parts, profile, backbone, comparison, comparing),
-        )
+        evaluations = read_performances([parts.own, *parts.evaluations])
+        files = files_of([score_file(folder, dataset.name) for dataset in (read[0], *asked)])
+        further = _further(parts, profile, backbone, comparison, comparing)
+        relation, judge = related(comparison, evaluations, relating, files, source=parts.source, further=further)
         tiled = _by_tiles(comparison, parts, relating)
     tau = given["tau"] if "tau" in options else None
     commands = _commands(read, comparison.sources, model, prepared, parts, relation.settings.threshold, backbone, tau)
@@ -212,7 +201,7 @@ def assess(
     if predictions is not None:
         maps = absolute(prepared.maps) if Path(prepared.maps).name in ("", "..") else predictions
         called = f"{BEHIND}{maps}"
-    assessment = _assessed(comparison, answers, prepared, parts, called)
+    assessment = _assessed(comparison, answers, prepared, called)
     # Each file is written after those that it depends on, and the page last.
     parts.save(folder)
     comparison.save(folder)
@@ -297,11 +286,9 @@ def _by_tiles(comparison: Comparison, parts: AssessmentScores, given: RelateOpti
         return ()  # the estimator that was asked for reads mirrored maps, and none of these are made by tiles
 
 
-def _assessed(
-    comparison: Comparison, answers: Answers, prepared: Preparation, parts: AssessmentScores, called: str
-) -> Assessment:
+def _assessed(comparison: Comparison, answers: Answers, prepared: Preparation, called: str) -> Assessment:
     """Answer for every site, and collect what the reader is told of the model, the estimates and the run."""
-    relation, commands, own = answers.relation, answers.commands, answers.own
+    relation, commands, parts, own = answers.relation, answers.commands, answers.parts, answers.own
     primary, identity = comparison.primary.name, model_identity(prepared, parts)
     sites = []
     for name in commands.sites:

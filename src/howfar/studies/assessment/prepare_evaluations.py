@@ -179,7 +179,7 @@ class Preparation:
         partial = self.given["partial"] or self.model is not None
         tuned = own if threshold is None and own.threshold is not None else None
         pairs = zip(sites, places[1:], strict=True)
-        evaluations = tuple(self._scored(site, place, threshold, tuned, partial=partial) for site, place in pairs)
+        evaluations = tuple(self._scored(site, place, threshold, partial, tuned) for site, place in pairs)
         if not source and own.threshold is not None:
             source = f"chosen on {own.scored} {'held-out ' if known else ''}images of {own.dataset}"
         tiled = []
@@ -221,9 +221,8 @@ class Preparation:
         """Find the existing predictions of a dataset, DIR/NAME or a file DIR/NAME.csv; maps must match its images."""
         truths = None if self.given["truth"] is None else Path(self.given["truth"])
         if truths is not None and not truths.is_dir():
-            raise MissingPathError(
-                f"truth: no folder {truths}: pass the one that holds NAME.json, or another file, of each dataset"
-            )
+            remedy = "pass the one that holds NAME.json, or another file, of each dataset"
+            raise MissingPathError(f"truth: no folder {truths}: {remedy}")
         name, endings = folder_of(dataset.name), self.task.endings
         main = find(self.maps, name, endings, "predictions")
         if main is None:
@@ -320,29 +319,14 @@ class Preparation:
         return fair, tuple(notes)
 
     def _scored(
-        self,
-        dataset: Dataset,
-        predictions: Predictions,
-        threshold: float | None,
-        tuned_on: Evaluation | None = None,
-        *,
-        partial: bool,
+        self, dataset: Dataset, place: Predictions, threshold: float | None, partial: bool, tuned_on: Evaluation | None = None
     ) -> Evaluation:
         reading: Any = {**picked(TaskOptions, self.given), "partial": partial}
-        if predictions.truth is None and predictions.categories is not None:
-            reading["classes"] = predictions.categories
-        return evaluate(
-            dataset,
-            predictions.main,
-            task=self.given["task"],
-            truth=predictions.truth,
-            flipped=predictions.flipped,
-            tiles=predictions.tiled,
-            threshold=threshold,
-            tuned_on=tuned_on,
-            progress=self.given["progress"],
-            **reading,
-        )
+        reading |= {name: self.given[name] for name in ("task", "progress")}
+        if place.truth is None and place.categories is not None:
+            reading["classes"] = place.categories
+        reading |= {"truth": place.truth, "flipped": place.flipped, "tiles": place.tiled}
+        return evaluate(dataset, place.main, threshold=threshold, tuned_on=tuned_on, **reading)
 
 
 def own_score(own: Evaluation, source: str) -> OwnScore | None:
@@ -367,9 +351,8 @@ def preparation(run: Path, primary: Dataset, model: Any, predictions: str | Path
     own_options(given)
     if (model is None) == (predictions is None):
         received = "neither" if model is None else "both"
-        raise InputError.of(
-            "model and predictions", "must be given one or the other", received, "pass --model or --predictions"
-        )
+        rule, remedy = "must be given one or the other", "pass --model or --predictions"
+        raise InputError.of("model and predictions", rule, received, remedy)
     if predictions is not None:
         for name, value in picked(FedOptions, given).items():
             if name != "device" and value is not False:

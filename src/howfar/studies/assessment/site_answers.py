@@ -343,7 +343,7 @@ class Answers:
         corrupted: Sequence[tuple[SetEstimate, bool | None]],
         tiled: Sequence[SetEstimate],
     ) -> None:
-        self.relation, self.commands, self.corrupted, self.tiled = relation, commands, corrupted, tiled
+        self.relation, self.commands, self.parts, self.corrupted, self.tiled = relation, commands, parts, corrupted, tiled
         self.basis: Basis = "sites" if parts.labelled else "corrupted"
         self.blank = blank_sites(parts.evaluations)
         self.scored = {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations}

@@ -270,11 +270,8 @@ def labels_needed(
 
 def sample_of(drawn: Sequence[SampledImage]) -> sampling.Sample:
     """Convert the recorded sample to the form that estimators take."""
-    return sampling.Sample(
-        np.array([one.index for one in drawn], dtype=np.int64),
-        np.array([one.probability for one in drawn]),
-        np.array([one.stratum for one in drawn], dtype=np.int64),
-    )
+    columns = (np.array([getattr(one, name) for one in drawn]) for name in ("index", "probability", "stratum"))
+    return sampling.Sample(*columns)
 
 
 def first(sample: sampling.Sample, count: int) -> sampling.Sample | None:

@@ -16,31 +16,22 @@ from numpy.typing import ArrayLike
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument
 from howfar.data.dataset import examples
-from howfar.data.image_folder import walk
+from howfar.data.image_folder import path_text, walk
 from howfar.data.image_formats import image_endings
 from howfar.errors import InputError, StoreError
 from howfar.io.atomic import replace as replace_file
 from howfar.option_validation import checked, with_options
 from howfar.options_by_function import CertifyOptions
 from howfar.pipeline.profile_file import Profile
-from howfar.results import Evaluation
-from howfar.results.certificate_result import Certificate, CertifiedSite
+from howfar.results import Evaluation, Provenance
+from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage
 from howfar.results.file_checks import page_folder
 from howfar.results.records import Cells
 from howfar.sampling import labels_for, plan_zone, zone_share
 from howfar.sampling.design import as_shares
+from howfar.studies.certification import certified_quantity as quantity
 from howfar.studies.certification import sample as drawing
-from howfar.studies.certification.certified_quantity import (
-    SHORT,
-    VALUES,
-    Looks,
-    Question,
-    asked,
-    group_notes,
-    look,
-    parse_until,
-    zone_asked,
-)
+from howfar.studies.certification.certified_quantity import Looks, Question
 from howfar.studies.evaluate_predictions import Seen
 from howfar.studies.run_report import draw as draw_page
 from howfar.tasks.segmentation_task import FALLBACK, choose
@@ -82,7 +73,7 @@ def _certify_values(
         if value is not None:
             raise InputError.of(name, "is of use only to a site of images", str(value), "leave it out")
     proxies = as_shares(predicted, "site")
-    question = Question(VALUES, given["level"], *parse_until(given["until"]), zone_asked(given))
+    question = Question(quantity.VALUES, given["level"], *quantity.parse_until(given["until"]), quantity.zone_asked(given))
     listed = tuple(None if value != value else float(value) for value in proxies.tolist())
     record = CertifiedSite("", tuple(map(str, range(len(proxies)))), (), (), listed)
     seed = given["seed"] or 0
@@ -92,32 +83,43 @@ def _certify_values(
     if len(values) > len(drawn):
         rule = f"must be one row of at most {len(drawn)} measured values, in the order of the sample"
         raise InputError.of("labels", rule, values.shape)
-    found = look(question, SampleMeasures(values), drawn, proxies, zone)
-    words = VALUES.words if question.zone is None else question.words("performance")
+    found = quantity.look(question, SampleMeasures(values), drawn, proxies, zone)
+    words = quantity.VALUES.words if question.zone is None else question.words("performance")
     fields = {"threshold": None, "tolerance": 0.0, "proxy": "given", "design": question.design, "seed": seed}
-    certificate = drawing.unlabelled(question, None, record, drawn, dataset="values", words=words, **fields)
-    return _labelled(certificate, found, [None] * len(values), found.notes)
+    fields |= {"dataset": "values", "words": words, "notes": found.notes}
+    return _certificate(question, record, drawn, found, [None] * len(values), **fields)
 
 
-def _labelled(certificate: Certificate, found: Looks, labels: Sequence[str | None], notes: Sequence[str]) -> Certificate:
+def _certificate(
+    question: Question,
+    site: CertifiedSite,
+    sample: Sequence[SampledImage],
+    found: Looks,
+    labels: Sequence[str | None],
+    **more: Any,
+) -> Certificate:
     """State what labels show; `labels` are the hashes of those that count."""
-    sample, last = certificate.sample, found.last
     labelled = [
         replace(one, labelled=True, performance=None if np.isnan(value) else value, label=label)
         for one, value, label in zip(sample, found.values.tolist(), labels, strict=False)
     ]
-    return replace(
-        certificate,
-        value=last.value,
-        low=last.low,
-        high=last.high,
+    settled = {name: getattr(found.last, name) for name in ("value", "low", "high", "settled")}
+    return Certificate(
+        metric=question.measure.name,
+        level=question.level,
         labelled=len(labels),
-        settled=last.settled,
+        n=len(site.images),
+        anytime=more["design"] in (quantity.ORDER, quantity.ZONE, quantity.DIFFER),
+        until=question.until,
         needed=found.needed,
+        against=None if question.against is None else path_text(question.against),
+        site=site,
         sample=(*labelled, *sample[len(labelled) :]),
         steps=found.steps,
         zone=found.zone,
-        notes=tuple(notes),
+        provenance=Provenance.now(),
+        **settled,
+        **more,
     )
 
 
@@ -209,7 +211,7 @@ def certify(
     task = TASKS[given["task"]].of({**given, "threshold": at})
     if against is None and earlier is not None:
         against = earlier.against
-    question = asked(task.measure(given["metric"]), task.means, given, against)
+    question = quantity.asked(task.measure(given["metric"]), task.means, given, against)
     dataset = drawing.images_of(site)
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
     before = earlier or over
@@ -221,10 +223,10 @@ def certify(
     if earlier is None:
         begun = drawing.begin(dataset, task, question, maps, k, given, seen=seen, profile=loaded, over=over)
     else:
-        begun = drawing.go_on(dataset, task, question, maps, k, earlier, given["progress"])
-    notes = drawing.made_by(begun, weights)
-    certificate = _look(begun, task, question, labels, folder, notes)
-    certificate = replace(certificate, iou=given["iou"], min_score=given["min_score"])
+        answers = task.answers(dataset, maps, given["progress"])
+        begun = drawing.go_on(answers, task, question, k, earlier, given["progress"])
+    begun = replace(begun, notes=(*begun.notes, *drawing.made_by(begun, weights)))
+    certificate = _look(begun, task, question, labels, folder)
     lost = 0 if earlier is None else earlier.labelled - certificate.labelled
     if lost > 0:
         what = "1 label that counted before is" if lost == 1 else f"{lost} labels that counted before are"
@@ -342,12 +344,9 @@ def _maps(
     return folder / drawing.MAPS, seen, weights
 
 
-def _look(
-    begun: drawing.DrawnSite, task: Task, question: Question, given: Any, folder: Path | None, told: Sequence[str]
-) -> Certificate:
+def _look(begun: drawing.DrawnSite, task: Task, question: Question, given: Any, folder: Path | None) -> Certificate:
     """Read the labels and build the certificate from them."""
-    certificate, labels = begun.certificate, dict[str, Any]()
-    notes = [*certificate.notes, *told]
+    site, sample, labels, notes = begun.site, begun.sample, dict[str, Any](), [*begun.notes]
     own = None if folder is None else folder / task.label_place
     places = [] if given is None else [given]
     if own is not None and (own.is_file() or (own.is_dir() and walk(own))):
@@ -358,7 +357,7 @@ def _look(
             labels |= {name: label for name, label in read.items() if name not in labels}
             notes += remarks
         # Labels count up to the first unlabelled image: whoever skips one chooses, and a chosen sample shows nothing.
-        drawn = [one.image for one in certificate.sample]
+        drawn = [one.image for one in sample]
         first_gap = next((position for position, name in enumerate(drawn) if name not in labels), len(drawn))
         counted = {name: labels[name] for name in drawn[:first_gap]}
         strange = [name for name in labels if name not in drawn]
@@ -373,15 +372,19 @@ def _look(
         measured = drawing.compared(task, question, begun.answers, begun.others, counted)
     measure = question.measure
     expected = None if measured.parts is None else task.expected(measure, begun.answers)
-    proxies = np.array(certificate.site.proxies, dtype=np.float64)
-    found = look(question, measured, certificate.sample, proxies, certificate.zone, expected)
-    notes += [*found.notes, *task.remarks(measure, len(counted), certificate.n, found.last.value)]
-    notes += group_notes(question, found, certificate.sample, certificate.site.groups)
-    return _labelled(certificate, found, hashes, notes)
+    found = quantity.look(question, measured, sample, np.array(site.proxies, dtype=np.float64), begun.zone, expected)
+    # One label defines the measure, though it gives no interval yet.
+    undefined = found.last.value is None and not np.isfinite(measured.values).any()
+    notes += [*found.notes, *task.remarks(measure, len(counted), len(site.images), undefined)]
+    notes += quantity.group_notes(question, found, sample, site.groups)
+    words = question.words(measure.words.format(threshold=task.threshold))
+    fields = {"words": words, "threshold": task.threshold, "tolerance": task.tolerance, "task": task.name, **begun.draw}
+    fields |= {"dataset": begun.answers.dataset.name, "notes": tuple(notes)}
+    return _certificate(question, site, sample, found, hashes, **fields)
 
 
 WIDTHS: Final = ("±0.1", "±0.05")
-MEANS: Final = {*SHORT, "accuracy"}
+MEANS: Final = {*quantity.SHORT, "accuracy"}
 PLANNED: Final = (30, 60, 120)
 """Numbers of labels for which the size of a zone is predicted."""
 
@@ -435,7 +438,7 @@ def plan_labels(
     if options.get("against") is not None:
         raise InputError.of("plan", "is of use to one model", "against", "leave one of them out")
     drawn = certify(site, predictions, profile=profile, **options)
-    if drawn.metric not in MEANS and drawn.metric != VALUES.name:
+    if drawn.metric not in MEANS and drawn.metric != quantity.VALUES.name:
         raise InputError.of("metric", "must be a mean over images to be planned for", drawn.metric, "leave --plan out")
     proxies, level, seed = np.array(drawn.site.proxies, dtype=np.float64), drawn.level, drawn.seed
     zone, rows = drawn.zone, []

@@ -18,7 +18,6 @@ from howfar.errors import ImageError, InputError, LeakError
 from howfar.pipeline.profile_file import Profile
 from howfar.pixel_options import reading_asked
 from howfar.relation.site_judge import FIRST
-from howfar.results import Provenance
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage, Zone
 from howfar.sampling import draw, order, order_by_bound, plan_zone
 from howfar.sampling.design import as_count
@@ -37,38 +36,18 @@ SIGNED = {"weights", "size", "tiled", "precision", "flipped", "image"}
 
 @dataclass(frozen=True, eq=False)
 class DrawnSite:
-    """Hold the certificate of a sample whose labels are not read yet, and the answers of the model and of a second one."""
+    """Hold a site's sample before labels are read, and the answers of the model and of a second one.
 
-    certificate: Certificate
+    `draw` are the fields of a certificate that were settled by the draw, such as proxy, design and seed.
+    """
+
+    site: CertifiedSite
+    sample: tuple[SampledImage, ...]
+    zone: Zone | None
+    draw: Mapping[str, Any]
     answers: ModelAnswers
-    others: ModelAnswers | None = None
-
-
-def unlabelled(
-    question: Question, task: Task | None, site: CertifiedSite, sample: tuple[SampledImage, ...], **fields: Any
-) -> Certificate:
-    """Build the certificate of a sample before labels are read; `task` is None for values in memory."""
-    if task is not None:
-        words = question.words(question.measure.words.format(threshold=task.threshold))
-        fields |= {"words": words, "threshold": task.threshold, "tolerance": task.tolerance, "task": task.name}
-    return Certificate(
-        metric=question.measure.name,
-        value=None,
-        low=None,
-        high=None,
-        level=question.level,
-        labelled=0,
-        n=len(site.images),
-        anytime=fields["design"] in (ORDER, ZONE, DIFFER),
-        until=question.until,
-        settled=None,
-        needed=None,
-        against=None if question.against is None else path_text(question.against),
-        site=site,
-        sample=sample,
-        provenance=Provenance.now(),
-        **fields,
-    )
+    others: ModelAnswers | None
+    notes: tuple[str, ...]
 
 
 def images_of(site: DatasetArgument) -> Dataset:
@@ -130,30 +109,26 @@ def begin(
             rule = f"must be a sample of the same images: it was drawn from {over.n}"
             raise InputError.of("sample", rule, f"{len(images)} images, or others", "draw anew")
         drawn = tuple(replace(one, proxy=record.proxies[one.index], performance=None, labelled=False) for one in over.sample)
-        draw_of: dict[str, Any] = {"seed": over.seed, "design": over.design, "taken_from": over.run_id}
+        zone = None
+        how: dict[str, Any] = {"seed": over.seed, "design": over.design, "taken_from": over.run_id}
     else:
         if k is not None and k > len(images):
             notes.append(f"k = {k:,} is more than the {len(images):,} images there are: every image is to be labelled")
         seed = derived_seed(record, question.design) if given["seed"] is None else given["seed"]
         paths = [path_text(item.path) for item in answers.dataset.items]
         drawn, zone = draw_sample(question, record, k, seed, sizes=sizes_of(task, question, answers), paths=paths)
-        draw_of = {"seed": seed, "design": question.design, "zone": zone}
-    fields = {"dataset": answers.dataset.name, "proxy": words, "notes": tuple(notes), **draw_of}
-    return DrawnSite(unlabelled(question, task, record, drawn, **fields), answers, others)
+        how = {"seed": seed, "design": question.design}
+    how |= {"proxy": words, "iou": given["iou"], "min_score": given["min_score"]}
+    return DrawnSite(record, drawn, zone, how, answers, others, tuple(notes))
 
 
 def go_on(
-    dataset: Dataset,
-    task: Task,
-    question: Question,
-    predictions: str | Path,
-    k: int | None,
-    earlier: Certificate,
-    progress: bool,
+    answers: ModelAnswers, task: Task, question: Question, k: int | None, earlier: Certificate, progress: bool
 ) -> DrawnSite:
-    """Continue with the sample of an earlier certificate."""
-    site = earlier.site
-    answers = unchanged(task.answers(dataset, predictions, progress), site, site.predictions, task.noun)
+    """Continue with the sample of an earlier certificate; `answers` are the model's on all images that are there now."""
+    site, known = earlier.site, set(earlier.site.images)
+    added = [item.name for item in answers.dataset.items if item.name not in known]
+    answers = unchanged(answers, site, site.predictions, task.noun)
     others = None
     if question.against is not None:
         others = second_answers(task, answers.dataset, question.against, progress)
@@ -163,14 +138,11 @@ def go_on(
         paths = [path_text(item.path) for item in answers.dataset.items]
         drawn, zone = draw_sample(question, site, k, earlier.seed, zone=zone, paths=paths)
     notes: tuple[str, ...] = ()
-    known = set(site.images)
-    added = [item.name for item in dataset.items if item.name not in known]
     if added:
         are = "1 image of the site is" if len(added) == 1 else f"{len(added)} images of the site are"
         notes = (f"{are} no part of it ({examples(added)}): the certificate is of the {earlier.n} others",)
-    draw_of = {name: getattr(earlier, name) for name in ("proxy", "seed", "design", "taken_from")}
-    fields = {"dataset": answers.dataset.name, "zone": zone, "notes": notes, **draw_of}
-    return DrawnSite(unlabelled(question, task, site, drawn, **fields), answers, others)
+    how = {name: getattr(earlier, name) for name in ("proxy", "seed", "design", "taken_from", "iou", "min_score")}
+    return DrawnSite(site, drawn, zone, how, answers, others, notes)
 
 
 def second_answers(task: Task, dataset: Dataset, against: str | Path, progress: bool) -> ModelAnswers:
@@ -300,9 +272,7 @@ def draw_sample(
 
 def check_same_options(written: Mapping[str, Any], k: int | None, threshold: float | None, earlier: Certificate) -> None:
     """Raise `InputError` for an option that differs from the one at the time of the draw."""
-    before: dict[str, Any] = {
-        name: getattr(earlier, name) for name in ("seed", "tolerance", "threshold", "task", "iou", "min_score")
-    }
+    before: dict[str, Any] = {name: getattr(earlier, name) for name in ("seed", "tolerance", "threshold", "iou", "min_score")}
     now = {name: written[name] for name in before if name in written}
     if threshold is not None:
         now["threshold"] = threshold
@@ -343,7 +313,7 @@ def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
     """Raise `InputError` for maps signed by another checkpoint than `weights`; return a note if no model is given (None)."""
     if not isinstance(begun.answers, MapAnswers):
         return ()
-    file = begun.answers.by_image[begun.certificate.site.images[0]].value
+    file = begun.answers.by_image[begun.site.images[0]].value
     signature = made_with(file)
     # The signature of a foreign network says more: how it was fed and read.
     if "weights" not in signature or not set(signature) <= SIGNED:

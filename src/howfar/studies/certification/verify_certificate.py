@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
 
@@ -54,9 +54,7 @@ class Verification:
 
     def caption(self) -> str:
         """State in one line what the checks showed."""
-        counts = {
-            status: sum(check.status == status for check in self.checks) for status in ("agrees", "differs", "not checked")
-        }
+        counts = {status: sum(check.status == status for check in self.checks) for status in get_args(Status)}
         said = "does not hold" if counts["differs"] else "agrees with all that was checked"
         return f"{self.certificate}: {said}; " + ", ".join(f"{count} {status}" for status, count in counts.items() if count)
 

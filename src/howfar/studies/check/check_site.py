@@ -26,9 +26,10 @@ from howfar.options_by_function import ScorerOptions
 from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
 from howfar.pixel_options import counted_as
+from howfar.relation.site_judge import judgement_of
 from howfar.results import Evaluation
 from howfar.results.certificate_result import Certificate
-from howfar.results.check_result import Check, CheckedDataset, LogRow, Outcome, worst
+from howfar.results.check_result import Check, CheckedDataset, Decision, LogRow, Outcome, worst
 from howfar.results.scores import Scores
 from howfar.studies.check import log_and_alarm as logs
 from howfar.studies.check.log_and_alarm import alarm_decision, read_alarm
@@ -160,20 +161,20 @@ def decided(
     `measured` is the performance of the scored images, nan if unknown, `clusters` name their groups, `commands` certify each
     dataset; a dataset that grows keeps its row in the log by a `key`.
     """
-    known = _known(profile, scores, certificates or {}, measured, clusters)
-    known = tuple(replace(each, certify=(commands or {}).get(each.batch.dataset, "")) for each in known)
-    decisions = tuple(decision for each in known for decision in decisions_of(rules, each))
-    rows = []
-    for each in known:
-        own = tuple(decision for decision in decisions if decision.dataset == each.batch.dataset)
+    decisions, rows = list[Decision](), list[LogRow]()
+    for name in _names(scores):
+        certificate, certify = (certificates or {}).get(name), (commands or {}).get(name, "")
+        facts = _facts(name, profile, scores, certificate, measured, clusters, certify)
+        own = decisions_of(rules, facts)
         # The distance tells images of one name apart that a camera has written over.
-        images = sorted(f"{score.image}\0{score.i_dist:.6g}" for score in scores.images if score.dataset == each.batch.dataset)
-        named = "\n".join([profile.primary, each.batch.dataset, *images]).encode("utf-8", "backslashreplace")
+        images = sorted(f"{score.image}\0{score.i_dist:.6g}" for score in scores.images if score.dataset == name)
+        named = "\n".join([profile.primary, name, *images]).encode("utf-8", "backslashreplace")
         time, row_key = datetime.now(UTC).isoformat(timespec="seconds"), key or hashlib.sha256(named).hexdigest()[:16]
         counts = {decision.rule: decision.counts for decision in own}
-        rows.append(LogRow(time, profile.primary, row_key, each.batch, counts, worst(own)))
+        rows.append(LogRow(time, profile.primary, row_key, facts.batch, counts, worst(own)))
+        decisions += own
     notes = (*scores.notes, *(() if rules.distance is None else (OWN_SUBSPACE,)))
-    found = Check(profile.primary, decisions, tuple(each.batch for each in known), scores.skipped, notes=notes)
+    found = Check(profile.primary, tuple(decisions), tuple(row.batch for row in rows), scores.skipped, notes=notes)
     return _with_history(found, rules, file, rows, begin, write=write)
 
 
@@ -323,50 +324,46 @@ def _names(scores: Scores) -> list[str]:
     return list(dict.fromkeys([*(score.dataset for score in scores.images), *(each.dataset for each in scores.skipped)]))
 
 
-def _known(
+def _facts(
+    name: str,
     profile: Profile,
     scores: Scores,
-    certificates: Mapping[str, Certificate],
+    certificate: Certificate | None,
     measured: Float64Array | None,
     clusters: Sequence[str | None],
-) -> tuple[RuleFacts, ...]:
-    """Count every dataset's images, and join its estimate, certificate and labelled images."""
-    estimates = {estimate.dataset: estimate for estimate in scores.estimates}
-    gates = {gate.dataset: gate for gate in scores.gates}
-    judgements = () if profile.judge is None else profile.judge.judgements
-    known = []
-    for name in _names(scores):
-        estimate, gate, certificate = estimates.get(name), gates.get(name), certificates.get(name)
-        indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
-        images = [scores.images[index] for index in indices]
-        judged = judged_of(images)
-        predicted = [image.predicted for image in images if image.predicted is not None]
-        labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
-        groups = group_numbers([clusters[index] for index in labelled]) if clusters else None
-        batch = CheckedDataset(
-            dataset=name,
-            n=len(images),
-            unreadable=sum(each.dataset == name for each in scores.skipped),
-            judged=len(judged),
-            failures=sum(bool(image.flag) for image in judged),
-            far=sum(image.p_value is not None and image.p_value <= FAR for image in images),
-            # Of some images alone it would not be the mean that labelled ones are held against.
-            mean_predicted=float(np.mean(predicted)) if predicted and len(predicted) == len(images) else None,
-            measured=() if measured is None else tuple(float(measured[index]) for index in labelled),
-            predicted=tuple(scores.images[index].predicted for index in labelled),
-            groups=() if groups is None else tuple(groups.tolist()),
-            unit=counted_as([image.image for image in images]),
-        )
-        # How far single images lie from the estimator's predictions, as judged on held-out datasets.
-        errors = [each.mae_image for each in judgements if estimate is not None and each.estimator == estimate.estimator]
-        spread = _OF_MAE * errors[0] if errors else None
-        failing = failing_of(profile.judge, images, certificate)
-        each = RuleFacts(batch, estimate, certificate, gate, spread, failing=failing)
-        inside = None if gate is None or (gate.inside and gate.missing) else gate.inside
-        interval = interval_of(each)
-        ends: dict[str, Any] = {end: getattr(interval, end) for end in ("value", "low", "high", "level", "source") if interval}
-        known.append(replace(each, batch=replace(each.batch, **ends, gate=inside)))
-    return tuple(known)
+    certify: str,
+) -> RuleFacts:
+    """Count a dataset's images, and join its estimate, certificate and labelled images."""
+    estimate = next((each for each in scores.estimates if each.dataset == name), None)
+    gate = next((each for each in scores.gates if each.dataset == name), None)
+    indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
+    images = [scores.images[index] for index in indices]
+    judged = judged_of(images)
+    predicted = [image.predicted for image in images if image.predicted is not None]
+    labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
+    groups = group_numbers([clusters[index] for index in labelled]) if clusters else None
+    interval = interval_of(certificate, estimate)
+    ends: dict[str, Any] = {end: getattr(interval, end) for end in ("value", "low", "high", "level", "source") if interval}
+    batch = CheckedDataset(
+        dataset=name,
+        n=len(images),
+        unreadable=sum(each.dataset == name for each in scores.skipped),
+        judged=len(judged),
+        failures=sum(bool(image.flag) for image in judged),
+        far=sum(image.p_value is not None and image.p_value <= FAR for image in images),
+        # Of some images alone it would not be the mean that labelled ones are held against.
+        mean_predicted=float(np.mean(predicted)) if predicted and len(predicted) == len(images) else None,
+        **ends,
+        gate=None if gate is None or (gate.inside and gate.missing) else gate.inside,
+        measured=() if measured is None else tuple(float(measured[index]) for index in labelled),
+        predicted=tuple(scores.images[index].predicted for index in labelled),
+        groups=() if groups is None else tuple(groups.tolist()),
+        unit=counted_as([image.image for image in images]),
+    )
+    # How far single images lie from the estimator's predictions, as judged on held-out datasets.
+    judgement = None if profile.judge is None or estimate is None else judgement_of(profile.judge, estimate.estimator)
+    spread = None if judgement is None else _OF_MAE * judgement.mae_image
+    return RuleFacts(batch, estimate, certificate, gate, spread, certify, failing_of(profile.judge, images, certificate))
 
 
 def _measured(

@@ -85,7 +85,7 @@ def _parsed(data: bytes, path: Path) -> tuple[tuple[LogRow, ...], int]:
             row = LogRow(**document, batch=CheckedDataset(**batch, measured=measured, predicted=predicted, groups=groups))
             moment(row.time)
             sound = len(measured) == len(predicted) and len(groups) in (0, len(measured)) and _sound(row)
-        except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             sound = False
         if sound:
             rows.pop(row.key, None)
@@ -188,25 +188,21 @@ def alarm_decision(rule: AlarmRule, reading: AlarmReading | None) -> Decision:
         remedy = f"check {alarms.FEWEST} labelled images or more before that date" if rule.compares else labels
         words = "there are too few labelled images from before the date" if rule.compares else "the log has nothing to judge"
         return Decision(OVER_TIME, "alarm", rule.severity, "undecided", rate, None, None, None, words, remedy)
-    must, last = f"mean at least {reading.level:.3g}", reading.evidence[-1]
-    of = (
-        f"{reading.batches} batches"
-        if reading.basis == "estimates"
-        else f"{reading.images} labels in {reading.batches} batches"
-    )
+    by_labels = reading.basis == "labels"
+    of = f"{reading.images} labels in {reading.batches} batches" if by_labels else f"{reading.batches} batches"
     supposed = "" if reading.spread == "any" else ", where values spread no wider than before"
-    bound = f"at most {rate} over all time{supposed}"
-    if reading.basis == "estimates":
-        bound = f"{bound}, about the estimate alone: nothing is known of true performance without labels"
-    if reading.raised is None:
-        words = f"no alarm by {of} ({bound})"
-        return Decision(OVER_TIME, "alarm", rule.severity, "pass", must, last, None, None, words)
-    words = f"alarm at {reading.raised[:19]} by {of} ({bound})"
-    if reading.basis == "estimates":
-        remedy = "label 20 images of the last batch, drawn at random, and pass their performance"
-        return Decision(OVER_TIME, "alarm", rule.severity, "undecided", must, last, None, None, words, remedy, 20)
-    remedy = "find the cause; once it is mended, count from then on: since"
-    return Decision(OVER_TIME, "alarm", rule.severity, "breach", must, last, None, None, words, remedy)
+    alone = "" if by_labels else ", about the estimate alone: nothing is known of true performance without labels"
+    bound = f"at most {rate} over all time{supposed}{alone}"
+    outcome: Outcome = "pass" if reading.raised is None else "breach" if by_labels else "undecided"
+    remedy = {
+        "pass": "",
+        "breach": "find the cause; once it is mended, count from then on: since",
+        "undecided": "label 20 images of the last batch, drawn at random, and pass their performance",
+    }[outcome]
+    alarm = "no alarm" if reading.raised is None else f"alarm at {reading.raised[:19]}"
+    must, words = f"mean at least {reading.level:.3g}", f"{alarm} by {of} ({bound})"
+    more, last = 20 if outcome == "undecided" else None, reading.evidence[-1]
+    return Decision(OVER_TIME, "alarm", rule.severity, outcome, must, last, None, None, words, remedy, more)
 
 
 def _batch(row: LogRow) -> alarms.LabelledBatch:

@@ -23,7 +23,7 @@ from howfar.pipeline.scorer import CONSTANT
 from howfar.relation.gate import CERTIFY
 from howfar.relation.site_judge import SiteJudge
 from howfar.results.certificate_result import Certificate
-from howfar.results.check_result import CheckedDataset, Decision, Outcome
+from howfar.results.check_result import CheckedDataset, Decision, Outcome, Severity
 from howfar.results.relation_result import Gate, SetEstimate
 from howfar.results.scores import Score
 from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
@@ -34,7 +34,6 @@ LARGEST: Final = 1 << 16
 """Bytes of a rules file at most."""
 DEEPEST: Final = 8
 _START: Final = "howfar check --new writes a start"
-Severities = Literal["breach", "warn"]
 
 
 class _Rule(BaseModel):
@@ -48,14 +47,14 @@ class PerformanceRule(_Rule):
 
     at_least: float = Field(ge=0, le=1)
     bound: Literal["low", "value"] = "low"
-    severity: Severities = "breach"
+    severity: Severity = "breach"
 
 
 class ShareRule(_Rule):
     """Ask that at most a share of a dataset's images has a fault."""
 
     at_most_share: float = Field(ge=0, le=1)
-    severity: Severities = "breach"
+    severity: Severity = "breach"
 
 
 class DistanceRule(ShareRule):
@@ -68,14 +67,14 @@ class ImagesRule(_Rule):
     """Ask for a number of images that could be scored."""
 
     at_least: int = Field(ge=1)
-    severity: Severities = "breach"
+    severity: Severity = "breach"
 
 
 class GateRule(_Rule):
     """Ask that the dataset lies inside the range of the labelled ones."""
 
     must_be: Literal["inside"] = "inside"
-    severity: Severities = "breach"
+    severity: Severity = "breach"
 
 
 class AlarmRule(_Rule):
@@ -88,7 +87,7 @@ class AlarmRule(_Rule):
     horizon: int = Field(HORIZON, ge=1)
     spread: Literal["any", "in_control"] = "any"
     since: str | None = None
-    severity: Severities = "breach"
+    severity: Severity = "breach"
 
     @field_validator("since")
     @classmethod
@@ -298,9 +297,8 @@ def decisions_of(rules: Rules, known: RuleFacts) -> tuple[Decision, ...]:
     return tuple(decisions)
 
 
-def interval_of(known: RuleFacts) -> SourcedInterval | None:
+def interval_of(certificate: Certificate | None, estimate: SetEstimate | None) -> SourcedInterval | None:
     """Return the mean performance that counts: certified if available, otherwise estimated; None without either."""
-    certificate, estimate = known.certificate, known.estimate
     if certificate is not None and None not in (certificate.value, certificate.low, certificate.high):
         value, low, high = (float(number or 0) for number in (certificate.value, certificate.low, certificate.high))
         return SourcedInterval(value, low, high, certificate.level, CERTIFIED, certificate.labelled)
@@ -327,37 +325,41 @@ def labels_to_decide(value: float, limit: float, spread: float, n: int, level: f
 
 
 def _performance(rule: PerformanceRule, known: RuleFacts, rules: Rules) -> Verdict:
-    found, n, must = interval_of(known), known.batch.n, f"at least {rule.at_least:g}"
+    found, must = interval_of(known.certificate, known.estimate), f"at least {rule.at_least:g}"
     if found is None and known.certificate is not None:
         words = "the certificate has no value yet"
         return Verdict("undecided", must, words, "label the images that were drawn, and certify again")
     if found is None:
         remedy = f"make the profile with --labelled and --performance, or certify: {known.certifying(16)}"
         return Verdict("undecided", must, "its mean performance is not known", remedy)
-    outside = found.source == ESTIMATED and known.doubted
-    ends = (found.value, found.value) if rule.bound == "value" else (found.low, found.high)
-    outcome = "undecided" if outside else compared(*ends, rule.at_least)
     metric = known.certificate.metric if found.source == CERTIFIED and known.certificate is not None else "mean_f"
     source = found.source if metric == "mean_f" else f"{found.source} {metric}"
     interval = format_interval(found.value, found.low, found.high)
     words = f"{per(source, known.batch.unit)} {interval} ({100 * found.level:g} % interval{known.part(found)})"
-    if outside:
-        words = f"{words}, {_not_believed(known, rules.gate is not None)}"
-    remedy, labels = "", None
-    if outcome == "undecided":
+    ends = (found.value, found.value) if rule.bound == "value" else (found.low, found.high)
+    outcome, breach = compared(*ends, rule.at_least), "do not use the model here as it is"
+    said = Verdict(outcome, must, words, breach, (found.value, found.low, found.high))
+    return _settled(said, known, found, rule.at_least, known.spread, told=rules.gate is not None)
+
+
+def _settled(
+    said: Verdict, known: RuleFacts, found: SourcedInterval, limit: float, spread: float | None, *, told: bool
+) -> Verdict:
+    """Complete a verdict, with its remedy for a breach: doubt an estimate outside the gate, and count labels that decide.
+
+    The doubt comes with its reasons unless another rule has `told` them.
+    """
+    if found.source == ESTIMATED and known.doubted:
         # What an estimate says outside the gate tells nothing of how near the limit the truth is.
-        spread = _spread(found, n, known.spread)
-        labels = FEWEST if outside else labels_to_decide(found.value, rule.at_least, spread, n, found.level, found.labelled)
-        remedy = _label(known, labels, found)
-    elif outcome == "breach":
-        remedy = "do not use the model here as it is"
-    return Verdict(outcome, must, words, remedy, (found.value, found.low, found.high), labels)
-
-
-def _not_believed(known: RuleFacts, told: bool) -> str:
-    """Doubt an estimate outside the gate, with the reasons unless another rule has told them."""
-    reasons = "" if told or known.gate is None else f": {'; '.join(reading.words for reading in known.gate.outside)}"
-    return f"not to be trusted outside the gate{reasons}"
+        reasons = "" if told or known.gate is None else f": {'; '.join(reading.words for reading in known.gate.outside)}"
+        words = f"{said.words}, not to be trusted outside the gate{reasons}"
+        return said._replace(outcome="undecided", words=words, remedy=_label(known, FEWEST, found), labels=FEWEST)
+    said = said._replace(ends=(found.value, found.low, found.high))
+    if said.outcome == "undecided":
+        n = known.batch.n
+        labels = labels_to_decide(found.value, limit, _spread(found, n, spread), n, found.level, found.labelled)
+        return said._replace(remedy=_label(known, labels, found), labels=labels)
+    return said if said.outcome == "breach" else said._replace(remedy="")
 
 
 def _spread(found: SourcedInterval, n: int, judged: float | None) -> float:
@@ -389,7 +391,7 @@ def _counted(count: int) -> str:
 
 
 def _failures(rule: ShareRule, known: RuleFacts, rules: Rules) -> Verdict:
-    n, found, must = known.batch.n, known.failing, _at_most(rule)
+    found, must = known.failing, _at_most(rule)
     if found is None:
         words, remedy = "no estimator looks at the images one by one", "make the profile with --labelled and --performance"
         if known.estimate is not None:
@@ -398,18 +400,10 @@ def _failures(rule: ShareRule, known: RuleFacts, rules: Rules) -> Verdict:
     count, of = found.counted
     how = "predicted to fail" if found.source == ESTIMATED else f"labelled {_counted(of)} fail"
     words = f"{count} of {of} {how}: {share_interval(found.value, found.low, found.high)}{known.part(found)}"
-    if found.source == ESTIMATED and known.doubted:
-        told = rules.gate is not None or rules.performance is not None
-        words = f"{words}, {_not_believed(known, told)}"
-        return Verdict("undecided", must, words, _label(known, FEWEST, found), labels=FEWEST)
-    ends = (found.value, found.low, found.high)
-    if found.low <= rule.at_most_share < found.high:
-        spread = _spread(found, n, None)
-        labels = labels_to_decide(found.value, rule.at_most_share, spread, n, found.level, found.labelled)
-        return Verdict("undecided", must, words, _label(known, labels, found), ends, labels)
-    if found.high <= rule.at_most_share:
-        return Verdict("pass", must, words, "", ends)
-    return Verdict("breach", must, words, "look at the flagged images: howfar score lists them", ends)
+    outcome = compared(-found.high, -found.low, -rule.at_most_share)
+    said = Verdict(outcome, must, words, "look at the flagged images: howfar score lists them")
+    told = rules.gate is not None or rules.performance is not None
+    return _settled(said, known, found, rule.at_most_share, None, told=told)
 
 
 def _counted_share(rule: ShareRule, known: RuleFacts, rules: Rules) -> Verdict:
@@ -441,7 +435,7 @@ def _images(rule: ImagesRule, known: RuleFacts, rules: Rules) -> Verdict:
 
 
 def _gate(rule: GateRule, known: RuleFacts, rules: Rules) -> Verdict:
-    gate, interval = known.gate, interval_of(known)
+    gate, interval = known.gate, interval_of(known.certificate, known.estimate)
     if interval is not None and interval.source == CERTIFIED:
         # What the gate asks is whether an estimate may be believed, which a certificate does not rest on.
         return Verdict("pass", rule.must_be, "settled by certificate")
