@@ -17,7 +17,7 @@ from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.data import Dataset, Item
 from howfar.data.name_attributes import FINEGPR, variations
 from howfar.errors import HowfarError, InputError
-from howfar.paper.person_identity import PARTS, FromReferences, PersonSet, VariationSets, claim, compared, described, rows
+from howfar.paper.person_identity import PARTS, FromReferences, VariationSets, claim, compared, described, rows
 from howfar.perturb import named
 from howfar.projection import joint_pca
 from howfar.results.distance_studies import Identity
@@ -67,19 +67,19 @@ def test_sets_stand_by_person_and_value_in_natural_order_with_the_rows_of_their_
     with pytest.raises(InputError, match="variations must have two values for some person, got 'weather'"):
         compared(table, ("weather",), None, 0)
     views = compared(table, ("view",), None, 0)["view"]
-    assert [(each.person, each.value) for each in views.sets][:4] == [("1", "1"), ("1", "2"), ("1", "10"), ("2", "1")]
-    assert views.sets[-1].person == "10"
-    assert [table["image"][row] for row in views.sets[1].rows] == [NAMES[3], NAMES[2]]
-    assert sorted(row for each in views.sets for row in each.rows) == list(range(18))
+    assert views.labels().to_numpy().tolist()[:4] == [["1", "1"], ["1", "2"], ["1", "10"], ["2", "1"]]
+    assert views.persons[-1] == "10"
+    assert [table["image"][row] for row in views.rows[1]] == [NAMES[3], NAMES[2]]
+    assert sorted(np.concatenate(views.rows)) == list(range(18))
     assert views.references.tolist() == list(range(9))
-    assert views.own(1).tolist() == [True, False, True] + [False] * 6
-    assert views.others(1).tolist() == [False] * 3 + [True] * 6
+    assert views.own[1].tolist() == [True, False, True] + [False] * 6
+    assert views.others[1].tolist() == [False] * 3 + [True] * 6
     assert set(described(images(NAMES), FINEGPR, (), (1, "10"))["person"]) == {"1", "10"}
 
 
 def people_of(persons: str, values: str = "xyz") -> VariationSets:
-    sets = tuple(PersonSet(person, value, np.arange(2)) for person in persons for value in values)
-    return VariationSets(sets, np.arange(len(sets)))
+    sets = np.array(list(itertools.product(persons, values)), dtype=object)
+    return VariationSets(*sets.T, (np.arange(2),) * len(sets), np.arange(len(sets)))
 
 
 def measured(violated: list[float], margins: list[float]) -> FromReferences:
@@ -88,8 +88,8 @@ def measured(violated: list[float], margins: list[float]) -> FromReferences:
 
 
 def test_shares_weigh_primary_sets_by_their_pairs() -> None:
-    sets = people_of("ab")
-    uneven = VariationSets(sets.sets[:5], np.arange(5))  # a: 2 own × 2 others; b: 1 own × 3 others
+    sets = people_of("ab")  # of five, a: 2 own × 2 others; b: 1 own × 3 others
+    uneven = VariationSets(sets.persons[:5], sets.values[:5], sets.rows[:5], np.arange(5))
     row = claim(measured([0.5, 0.5, 0.5, 0.0, 0.0], [-1, 3, -2, 1, np.nan]), uneven, 0, np.random.default_rng(0)).row
     assert row["pairs"] == 3 * 4 + 2 * 3
     assert row["violated"] == pytest.approx(3 * 4 * 0.5 / 18)

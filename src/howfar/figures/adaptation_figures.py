@@ -5,7 +5,7 @@ from dataclasses import replace
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -25,7 +25,11 @@ from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adapta
 from howfar.results.records import Interval, matching
 
 BARS_TITLE, BARS_BACKGROUND = "before and after adaptation", "with and without background images"
+GAINS_TITLE, ROWS_TITLE = "Gain of mean F", "What the models predict"
+SUPPRESSION_TITLE = "False positives with and without background images"
 ROOM = 0.84
+FEWEST_COLUMNS = 7  # of pictures that there is room for: 144 pixels look coarse in larger ones
+_TRUTH = 1
 
 
 class Bar(NamedTuple):
@@ -34,10 +38,6 @@ class Bar(NamedTuple):
     mean: float
     low: float
     high: float
-
-
-Bars: TypeAlias = dict[tuple[str, str, str], Bar]
-"""Scores by segmenter, model and dataset."""
 
 
 SCORES: Mapping[adapted.Measure, tuple[str, str, str]] = {
@@ -53,11 +53,8 @@ def bars_caption(result: Adaptation, background: bool = False) -> Caption:
     models = adapted.by_background(result, chosen) if background else [BASELINE, *adapted.by_shots(result, chosen)]
     which = "the same with background images (B)" if background else f"the models that learnt from images chosen by {chosen}"
     panels = "One panel a segmenter: " if len(result.segmenters) > 1 else ""
-    hollow = (
-        " Hollow: as many images drawn at random."
-        if {adapted.RANDOM} < set(adapted.strategies(result)) and not background
-        else ""
-    )
+    beside = {adapted.RANDOM} < set(adapted.strategies(result)) and not background
+    hollow = " Hollow: as many images drawn at random." if beside else ""
     seeds, means = adapted.seeds_of(result, models), []
     bars, whole = ranges(result, models, seeds, "ods"), _whole(result)
     for name in result.segmenters:
@@ -96,10 +93,8 @@ def adaptation_bars_background(
     return adaptation_bars(result, strategy=strategy, background=True, limit=limit, measure=measure)
 
 
-BARS_COLUMNS = 3
-
-
 @registered(bars_caption, shows=is_scored, phone=True)
+@style.drawing()
 def adaptation_bars(
     result: Adaptation,
     *,
@@ -135,28 +130,25 @@ def adaptation_bars(
     for model in models:
         colour = look_of[model].colour
         faces[model] = {"facecolor": style.PAPER if model in hollow else colour, "edgecolor": colour, "linewidth": 1.1}
-    with style.drawing():
-        height = (max(0.17 * len(models), 0.36) + 0.16) * len(groups) + (0.45 if several else 0)
-        figure, panels, _ = style.panel_grid(len(result.segmenters), BARS_COLUMNS, lambda lines: 1.25 + height * lines)
-        for axes, name in zip(panels, result.segmenters, strict=True):
-            for position, dataset in enumerate(groups):
-                _group(axes, position, dataset, {model: bars.get((name, model, dataset)) for model in faces}, faces)
-            style.name_rows(axes, names)
-            axes.set_ylim(len(groups) - 0.5, -0.5)
-            axes.set_xlim(0, min(max(bar.high for bar in bars.values()) * 1.1 + 0.02, 1.08))
-            axes.set_xlabel(score if several else axis)
-            if several:
-                means = [f"{model} {bars[name, model, whole].mean:.3f}" for model in ends if (name, model, whole) in bars]
-                style.head_panel(axes, name, " → ".join(means))
-        handles = [Patch(**face, label=model) for model, face in faces.items()]
-        style.name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
-        whisker = "; lines: lowest to highest seed" if len(seeds) > 1 else ""
-        note = adapted.study_note(result, f"; images chosen by {chosen}; {adapted.seeds_text(seeds)}{whisker}. {left_out}")
-        style.head(figure, title, note.strip())
-    return figure
+    height = (max(0.17 * len(models), 0.36) + 0.16) * len(groups) + (0.45 if several else 0)
+    figure, panels, _ = style.panel_grid(len(result.segmenters), 3, lambda lines: 1.25 + height * lines)
+    for axes, name in zip(panels, result.segmenters, strict=True):
+        for position, dataset in enumerate(groups):
+            _group(axes, position, dataset, {model: bars.get((name, model, dataset)) for model in faces}, faces)
+        style.name_rows(axes, names)
+        most = min(max(bar.high for bar in bars.values()) * 1.1 + 0.02, 1.08)
+        axes.set(xlim=(0, most), ylim=(len(groups) - 0.5, -0.5), xlabel=score if several else axis)
+        if several:
+            means = [f"{model} {bars[name, model, whole].mean:.3f}" for model in ends if (name, model, whole) in bars]
+            style.head_panel(axes, name, " → ".join(means))
+    handles = [Patch(**face, label=model) for model, face in faces.items()]
+    style.name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
+    whisker = "; lines: lowest to highest seed" if len(seeds) > 1 else ""
+    note = adapted.study_note(result, f"; images chosen by {chosen}; {adapted.seeds_text(seeds)}{whisker}. {left_out}")
+    return style.head(figure, title, note)
 
 
-def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], column: str = "mean_f") -> Bars:
+def ranges(adaptation: Adaptation, models: Sequence[str], seeds: Sequence[int], column: str) -> dict[tuple[str, str, str], Bar]:
     """Compute a score's range by segmenter, model and dataset over these seeds.
 
     The dataset "all" is the mean over the secondaries in each seed.
@@ -196,13 +188,7 @@ def _group(
         axes.annotate(f"{bar.mean:.3f}", (bar.high, at), (4, 0), **number)
 
 
-CURVES_COLUMNS = 2
-CURVES_TITLE = "F by distance, before and after adaptation"
-CURVES_BACKGROUND = "F by distance, with and without background images"
-AXES: Mapping[adapted.Measure, str] = {
-    "f_ods": "F at the dataset's best threshold",
-    "f": "F at the model's own threshold",
-}
+AXES: Mapping[adapted.Measure, str] = {"f_ods": "F at the dataset's best threshold", "f": "F at the model's own threshold"}
 
 _LINES = (
     "Lines are centred moving averages over a tenth of the images, at least ten; faint dots are images. F and distance of an "
@@ -236,6 +222,7 @@ def adaptation_curves_background(
 
 
 @registered(_curves_caption, shows=is_scored, phone=True)
+@style.drawing()
 def adaptation_curves(
     adaptation: Adaptation,
     *,
@@ -254,41 +241,39 @@ def adaptation_curves(
     shown, left_out = style.first(adaptation.secondaries, limit)
     chosen, shows = adapted.strategy_of(adaptation, strategy), adapted.image_measure(adaptation, measure)
     models = adapted.by_background(adaptation, chosen) if background else [BASELINE, *adapted.by_shots(adaptation, chosen)]
-    title = CURVES_BACKGROUND if background else CURVES_TITLE
+    title = f"F by distance, {BARS_BACKGROUND if background else BARS_TITLE}"
     if background and not models:
         return style.nothing(title, f"no model of {chosen} learnt from background images")
     seeds = adapted.seeds_of(adaptation, models)
     points = averaged(adaptation.images, models, seeds, shows)
     look_of, places = adapted.looks(adaptation), list(product(adaptation.segmenters, shown))
-    with style.drawing():
-        figure, panels, columns = style.panel_grid(len(places), CURVES_COLUMNS, lambda lines: 1.3 + 2.75 * lines, narrow=5.6)
-        for axes, key in zip(panels, places, strict=True):
-            own = matching(points, segmenter=key[0], dataset=key[1])
-            count = own["image"].nunique()
-            faint = float(np.clip(3.5 / max(count, 1) ** 0.5, 0.12, 0.5))
-            for position, model in enumerate(models):
-                rows, colour = own[own["model"] == model], look_of[model].colour
-                window = max(FEWEST, rows["f"].notna().sum() // 10)
-                order, x, smoothed = curve(rows["distance"], [str(image) for image in rows["image"]], rows["f"], window)
-                # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
-                marks: dict[str, Any] = {"color": colour, "lw": 0, "rasterized": True, "clip_on": False, "zorder": 2.1}
-                axes.scatter(x, rows["f"].to_numpy()[order], s=9, alpha=faint, label=f"images:{model}", **marks)
-                effects = [withStroke(linewidth=3.2, foreground=style.PAPER)]
-                line: dict[str, Any] = {"color": colour, "lw": 1.9, "path_effects": effects, "zorder": 2.4 + 0.01 * position}
-                if len(x) >= 2 * FEWEST:
-                    axes.plot(x, smoothed, label=model, solid_joinstyle="round", **line)
-            if not count:
-                nothing: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "fontsize": 8, "color": style.MUTED}
-                axes.text(0.5, 0.5, "no image has an F", **nothing)
-            style.head_panel(axes, adapted.row_name(adaptation, *key), f"n = {count:,}")
-        style.unit_panels(panels, columns, f"scaled {style.I_DIST}, as M sees it")
-        figure.supylabel(AXES[shows], fontsize=9.5)
-        handles = [Line2D([], [], lw=2.1, color=look_of[model].colour, label=model) for model in models]
-        handles.append(Line2D([], [], marker="o", ls="none", ms=4, mew=0, alpha=0.5, color=style.MUTED, label="an image"))
-        style.name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
-        note = adapted.study_note(adaptation, f"; images chosen by {chosen}; {adapted.seeds_text(seeds)}. {left_out}")
-        style.head(figure, title, note.strip())
-    return figure
+    figure, panels, columns = style.panel_grid(len(places), 2, lambda lines: 1.3 + 2.75 * lines, narrow=5.6)
+    for axes, key in zip(panels, places, strict=True):
+        own = matching(points, segmenter=key[0], dataset=key[1])
+        count = own["image"].nunique()
+        faint = float(np.clip(3.5 / max(count, 1) ** 0.5, 0.12, 0.5))
+        for position, model in enumerate(models):
+            rows, colour = own[own["model"] == model], look_of[model].colour
+            window = max(FEWEST, rows["f"].notna().sum() // 10)
+            order, x, smoothed = curve(rows["distance"], [str(image) for image in rows["image"]], rows["f"], window)
+            # A point costs about a hundred bytes as vectors: the clouds alone are drawn as pixels.
+            marks: dict[str, Any] = {"color": colour, "lw": 0, "rasterized": True, "clip_on": False, "zorder": 2.1}
+            axes.scatter(x, rows["f"].to_numpy()[order], s=9, alpha=faint, label=f"images:{model}", **marks)
+            effects = [withStroke(linewidth=3.2, foreground=style.PAPER)]
+            line: dict[str, Any] = {"color": colour, "lw": 1.9, "path_effects": effects, "zorder": 2.4 + 0.01 * position}
+            if len(x) >= 2 * FEWEST:
+                axes.plot(x, smoothed, label=model, solid_joinstyle="round", **line)
+        if not count:
+            nothing: dict[str, Any] = {"transform": axes.transAxes, "ha": "center", "fontsize": 8, "color": style.MUTED}
+            axes.text(0.5, 0.5, "no image has an F", **nothing)
+        style.head_panel(axes, adapted.row_name(adaptation, *key), f"n = {count:,}")
+    style.unit_panels(panels, columns, f"scaled {style.I_DIST}, as M sees it")
+    figure.supylabel(AXES[shows], fontsize=9.5)
+    handles = [Line2D([], [], lw=2.1, color=look_of[model].colour, label=model) for model in models]
+    handles.append(Line2D([], [], marker="o", ls="none", ms=4, mew=0, alpha=0.5, color=style.MUTED, label="an image"))
+    style.name_legend(figure, handles, min(len(handles), 7), columnspacing=1.6)
+    note = adapted.study_note(adaptation, f"; images chosen by {chosen}; {adapted.seeds_text(seeds)}. {left_out}")
+    return style.head(figure, title, note)
 
 
 def averaged(images: pd.DataFrame, models: list[str], seeds: list[int], measure: adapted.Measure = "f") -> pd.DataFrame:
@@ -296,9 +281,6 @@ def averaged(images: pd.DataFrame, models: list[str], seeds: list[int], measure:
     rows = images[images["model"].isin(models) & images["seed"].isin(seeds)].assign(**{F_OWN: lambda rows: rows[measure]})
     rows = rows[rows["f"].notna() & rows["distance"].notna()]
     return rows.groupby(["segmenter", "model", "dataset", "image"], sort=False)[["distance", "f"]].mean().reset_index()
-
-
-GAINS_TITLE = "Gain of mean F"
 
 
 def _gains_caption(adaptation: Adaptation) -> Caption:
@@ -321,6 +303,7 @@ def _gains_caption(adaptation: Adaptation) -> Caption:
 
 
 @registered(_gains_caption, shows=lambda adaptation: adaptation.gains["gain"].notna().any(), phone=True)
+@style.drawing()
 def adaptation_gains(adaptation: Adaptation) -> Figure:
     """Draw every model's gain of mean F over the unadapted model with its 95 % interval, and its gain over random.
 
@@ -338,32 +321,27 @@ def adaptation_gains(adaptation: Adaptation) -> Figure:
     names = [adapted.row_name(adaptation, *key) for key in rows[["segmenter", "model"]].itertuples(index=False, name=None)]
     rows["name"] = names
     judged = rows["beats_random"].eq(True) | rows["below_random"].eq(True)
-    with style.drawing():
-        figure, panels = style.side_by_side(1.5 + 0.27 * len(rows), *[1.0] * len(columns), rows=len(rows), sharey=True)
-        for axes, (title, own) in zip(panels, columns.items(), strict=True):
-            axes.axvline(0, color=style.MUTED, lw=1.1, zorder=2.0, label="_nothing")
-            dots = []
-            for row in rows.to_dict("records"):
-                gain, hollow = Interval.of(row, *own), row["strategy"] == adapted.RANDOM
-                seen = replace(look_of[str(row["model"])], marker="D" if hollow else "o")
-                text = "" if gain.value is None else gain.signed()
-                dots.append(ForestRow(str(row["name"]), *gain.ends, seen, text, hollow=hollow))
-            forest(axes, dots, width=1.8, size=6, text_size=8)
-            # Beside the first panel there are no names.
-            for label, bold in zip(
-                frame_forest(axes, [style.name_text(name, 30) for name in names], groups), judged, strict=False
-            ):
-                label.set_fontweight("bold" if bold else "normal")
-            for place in np.flatnonzero(rows["strategy"] == adapted.RANDOM):
-                axes.axhspan(place - 0.5, place + 0.5, color=style.MUTED, alpha=0.13, lw=0, zorder=1.5, label="_random")
-            axes.set_title(title)
-            axes.set_xlabel("gain of mean F")
-            axes.locator_params(axis="x", nbins=5)
-            axes.margins(x=0.08)
-            style.head_numbers(axes, "[95 % interval]")
-        note = adapted.study_note(adaptation, ", all secondaries alike; lines are 95 % intervals; hollow, on grey: random")
-        style.head(figure, GAINS_TITLE, note)
-    return figure
+    figure, panels = style.side_by_side(1.5 + 0.27 * len(rows), *[1.0] * len(columns), rows=len(rows), sharey=True)
+    for axes, (title, own) in zip(panels, columns.items(), strict=True):
+        axes.axvline(0, color=style.MUTED, lw=1.1, zorder=2.0, label="_nothing")
+        dots = []
+        for row in rows.to_dict("records"):
+            gain, hollow = Interval.of(row, *own), row["strategy"] == adapted.RANDOM
+            seen = replace(look_of[str(row["model"])], marker="D" if hollow else "o")
+            text = "" if gain.value is None else gain.signed()
+            dots.append(ForestRow(str(row["name"]), *gain.ends, seen, text, hollow=hollow))
+        forest(axes, dots, width=1.8, size=6, text_size=8)
+        # Beside the first panel there are no names.
+        for label, bold in zip(frame_forest(axes, [style.name_text(name, 30) for name in names], groups), judged, strict=False):
+            label.set_fontweight("bold" if bold else "normal")
+        for place in np.flatnonzero(rows["strategy"] == adapted.RANDOM):
+            axes.axhspan(place - 0.5, place + 0.5, color=style.MUTED, alpha=0.13, lw=0, zorder=1.5, label="_random")
+        axes.set(title=title, xlabel="gain of mean F")
+        axes.locator_params(axis="x", nbins=5)
+        axes.margins(x=0.08)
+        style.head_numbers(axes, "[95 % interval]")
+    note = adapted.study_note(adaptation, ", all secondaries alike; lines are 95 % intervals; hollow, on grey: random")
+    return style.head(figure, GAINS_TITLE, note)
 
 
 def sorted_gains(adaptation: Adaptation) -> pd.DataFrame:
@@ -373,9 +351,6 @@ def sorted_gains(adaptation: Adaptation) -> pd.DataFrame:
     rows = rows.assign(place=rows["segmenter"].map(adaptation.segmenters.index), with_background=rows["background"] > 0)
     keys = ["place", "with_background", "shots", "background", "gain"]
     return rows.sort_values(keys, ascending=[True] * 4 + [False], kind="stable").reset_index(drop=True)
-
-
-SUPPRESSION_TITLE = "False positives with and without background images"
 
 
 def _suppression_caption(adaptation: Adaptation) -> Caption:
@@ -408,6 +383,7 @@ def adaptation_suppression(adaptation: Adaptation) -> Figure:
     return draw_suppression(rows, adaptation.suppression, adapted.looks(adaptation), note)
 
 
+@style.drawing()
 def draw_suppression(rows: Sequence[Any], changes: pd.DataFrame, look_of: Mapping[str, style.Look], note: str) -> Figure:
     """Draw false positives (left) and the cost of background in mean F (right), a row per model, grouped by segmenter.
 
@@ -423,34 +399,30 @@ def draw_suppression(rows: Sequence[Any], changes: pd.DataFrame, look_of: Mappin
     top = max([0.0, *known])
     left_rows, right_rows = list[ForestRow](), list[ForestRow]()
     hollow: dict[str, Any] = {"mew": 1.2, "mfc": style.PAPER, "ms": 4.5, "zorder": 2.4}
-    with style.drawing():
-        figure, (left, right) = style.side_by_side(1.5 + 0.31 * len(rows), 1.35, 1.0, rows=len(rows), sharey=True)
-        for place, (row, label) in enumerate(zip(rows, labels, strict=True)):
-            dot = replace(look_of.get(row["model"]) or look_of[row["segmenter"]], marker="o")
-            seeds, share, cost = row.get("seeds", ()), row["share"], cost_of.get((row["segmenter"], row["model"]))
-            if len(seeds) > 1:
-                left.plot(seeds, [place] * len(seeds), "o", mec=dot.colour, label=f"seeds:{label}", **hollow)
-            text = f"{100 * share:.2f} %" if share == share else ""
-            left_rows.append(ForestRow(label, share, row.get("low"), row.get("high"), dot, text))
-            if cost is not None and cost.value is not None:
-                right_rows.append(ForestRow(f"cost:{label}", *cost.ends, dot, cost.signed(), place))
-        for axes, drawn in ((left, left_rows), (right, right_rows)):
-            forest(axes, drawn, width=1.8, clip_on=False)
-            frame_forest(axes, names, groups)
-        left.set_xlim(0, 1.06 * top if top > 0 else 0.01)
-        left.tick_params(axis="y", pad=8)
-        left.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
-        left.set_title("false positives, the fewer the better")
-        left.set_xlabel("share of pixels")
-        style.head_numbers(left, "mean")
-        right.axvline(0, color=style.MUTED, lw=1.1, label="_nothing")
-        right.margins(x=0.1)
-        right.locator_params(axis="x", nbins=5)
-        right.set_title("what background cost")
-        right.set_xlabel("change of mean F on the secondaries")
-        style.head_numbers(right, "[95 % interval]")
-        style.head(figure, SUPPRESSION_TITLE, note)
-    return figure
+    figure, (left, right) = style.side_by_side(1.5 + 0.31 * len(rows), 1.35, 1.0, rows=len(rows), sharey=True)
+    for place, (row, label) in enumerate(zip(rows, labels, strict=True)):
+        dot = replace(look_of.get(row["model"]) or look_of[row["segmenter"]], marker="o")
+        seeds, share, cost = row.get("seeds", ()), row["share"], cost_of.get((row["segmenter"], row["model"]))
+        if len(seeds) > 1:
+            left.plot(seeds, [place] * len(seeds), "o", mec=dot.colour, label=f"seeds:{label}", **hollow)
+        text = f"{100 * share:.2f} %" if share == share else ""
+        left_rows.append(ForestRow(label, share, row.get("low"), row.get("high"), dot, text))
+        if cost is not None and cost.value is not None:
+            right_rows.append(ForestRow(f"cost:{label}", *cost.ends, dot, cost.signed(), place))
+    for axes, drawn in ((left, left_rows), (right, right_rows)):
+        forest(axes, drawn, width=1.8, clip_on=False)
+        frame_forest(axes, names, groups)
+    left.set_xlim(0, 1.06 * top if top > 0 else 0.01)
+    left.tick_params(axis="y", pad=8)
+    left.xaxis.set_major_formatter(lambda value, _: f"{100 * value:g} %")
+    left.set(title="false positives, the fewer the better", xlabel="share of pixels")
+    style.head_numbers(left, "mean")
+    right.axvline(0, color=style.MUTED, lw=1.1, label="_nothing")
+    right.margins(x=0.1)
+    right.locator_params(axis="x", nbins=5)
+    right.set(title="what background cost", xlabel="change of mean F on the secondaries")
+    style.head_numbers(right, "[95 % interval]")
+    return style.head(figure, SUPPRESSION_TITLE, note)
 
 
 def by_seed(adaptation: Adaptation) -> pd.DataFrame:
@@ -461,11 +433,6 @@ def by_seed(adaptation: Adaptation) -> pd.DataFrame:
     )
     columns = pd.MultiIndex.from_product([adaptation.segmenters, models])
     return table.reindex(index=adapted.seeds_of(adaptation, models), columns=columns)
-
-
-ROWS_TITLE = "What the models predict"
-FEWEST_COLUMNS = 7  # columns that there is room for: 144 pixels look coarse in larger pictures
-_TRUTH = 1
 
 
 def rows_caption(result: Adaptation, datasets: Sequence[str] | None = None, background: bool | None = None) -> Caption:
@@ -492,6 +459,7 @@ def _models(study: Adaptation, strategy: str, background: bool | None) -> list[s
 
 
 @registered(rows_caption, shows=contact_sheets.has_files, vector=False)
+@style.drawing()
 def adaptation_rows(
     result: Adaptation,
     datasets: Sequence[str] | None = None,
@@ -519,11 +487,9 @@ def adaptation_rows(
     blocks = [block for name in shown for block in _blocks(matching(images, dataset=name), models, places)]
     if all(block.lines[0][_TRUTH].picture.reason == contact_sheets.NONE for block in blocks):
         blocks = [block._replace(lines=[[*line[:_TRUTH], *line[_TRUTH + 1 :]]]) for block in blocks for line in block.lines]
-    with style.drawing():
-        figure = contact_sheets.draw_blocks(blocks, FEWEST_COLUMNS)
-        note = f"The image in the middle, as said at the right of each row; seed {seed}; white is certain. {left_out}"
-        style.head(figure, f"{ROWS_TITLE}: {adapted.study_note(result, '')}", note.strip())
-    return figure
+    figure = contact_sheets.draw_blocks(blocks, FEWEST_COLUMNS)
+    note = f"The image in the middle, as said at the right of each row; seed {seed}; white is certain. {left_out}"
+    return style.head(figure, f"{ROWS_TITLE}: {adapted.study_note(result, '')}", note)
 
 
 def first_seed(adaptation: Adaptation) -> int:

@@ -8,6 +8,7 @@ import pandas as pd
 from howfar.errors import InputError
 from howfar.figures import style
 from howfar.results.adaptation_result import BASELINE, F_ODS, F_OWN, Adaptation
+from howfar.results.records import matching
 
 RANDOM = "random"
 PLAIN = style.Look(style.PRIMARY, "-", "o")
@@ -15,6 +16,8 @@ Measure: TypeAlias = Literal["f_ods", "f"]
 """Which F a figure shows: at each dataset's own best threshold, as in the paper, or at each model's own."""
 AS_IN_PAPER = "as section 3.3 of the paper measures, so that it can be held beside the paper's figure"
 CAUTION = "That threshold looks at the dataset's labels, which a new site does not have; gains are at models' own thresholds"
+CHANGE: Final = ("change", "low", "high")
+"""The columns of a change of false positives in ``adaptation.suppression``."""
 
 
 def strategies(adaptation: Adaptation) -> list[str]:
@@ -25,11 +28,9 @@ def strategies(adaptation: Adaptation) -> list[str]:
 def strategy_of(adaptation: Adaptation, strategy: str | None = None) -> str:
     """Return the requested strategy, which must have models (else `InputError`), by default the first other than random."""
     names = strategies(adaptation)
-    if strategy is not None:
-        if strategy not in names:
-            raise InputError.of("strategy", f"must be one of the study's ({', '.join(names)})", strategy)
-        return strategy
-    return next((name for name in names if name != RANDOM), RANDOM)
+    if strategy is not None and strategy not in names:
+        raise InputError.of("strategy", f"must be one of the study's ({', '.join(names)})", strategy)
+    return strategy or next((name for name in names if name != RANDOM), RANDOM)
 
 
 def check_measure(measure: Measure) -> None:
@@ -58,19 +59,14 @@ def arms(adaptation: Adaptation) -> pd.DataFrame:
 
 def by_shots(adaptation: Adaptation, strategy: str) -> list[str]:
     """List a strategy's models without background by increasing shots."""
-    models = arms(adaptation)
-    models = models[(models["strategy"] == strategy) & (models["background"] == 0)]
-    return list(models.sort_values("shots", kind="stable")["model"])
+    return list(matching(arms(adaptation), strategy=strategy, background=0).sort_values("shots", kind="stable")["model"])
 
 
 def by_background(adaptation: Adaptation, strategy: str) -> list[str]:
     """List a strategy's most-shots model and its versions with background, by increasing background; [] without any."""
-    models = arms(adaptation)
-    models = models[models["strategy"] == strategy]
-    most = models[models["background"] > 0]
-    if most.empty:
-        return []
-    models = models[(models["background"] > 0) | (models["shots"] == most["shots"].max())]
+    models = matching(arms(adaptation), strategy=strategy)
+    added = models["background"] > 0
+    models = models[added | (models["shots"] == models.loc[added, "shots"].max())]
     return list(models.sort_values("background", kind="stable")["model"])
 
 
@@ -103,10 +99,6 @@ def seeds_of(adaptation: Adaptation, models: Sequence[str]) -> list[int]:
 def seeds_text(seeds: Sequence[int]) -> str:
     """State the number of seeds in a figure."""
     return "one seed" if len(seeds) == 1 else f"means over {len(seeds)} seeds"
-
-
-CHANGE: Final = ("change", "low", "high")
-"""The columns of a change of false positives in ``adaptation.suppression``."""
 
 
 def scored(adaptation: Adaptation) -> list[str]:

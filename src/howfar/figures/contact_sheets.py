@@ -21,6 +21,14 @@ from howfar.text_formatting import format_number, share
 
 SIDE = 144
 NONE = "none"
+# Steps, gaps and heights are in the sides of a picture.
+THUMBNAIL_GAP, THUMBNAIL_STEP, THUMBNAIL_ROW_STEP = 0.35, 1.12, 1.62
+PAIR_STEP, PAIR_ROW_STEP, PAIR_GAP = 2.36, 1.5, 1.04
+SHEET_ACROSS, SHEET_STEP, SHEET_ROW_STEP = 7, 1.12, 1.42
+PICTURE_STEP: Final = 1.06
+# Heights of a heading, of a line of text, and of the gap below a line of pictures.
+_HEADING, _TEXT, _GAP = 0.24, 0.12, 0.12
+_SMALL: Final[dict[str, Any]] = {"fontsize": 7.5, "parse_math": False}
 
 
 @dataclass(frozen=True, eq=False)
@@ -103,11 +111,9 @@ def unit_values(values: NDArray[Any]) -> NDArray[np.float64]:
 def highest(values: NDArray[np.float64], height: int, width: int) -> NDArray[np.float64]:
     """Resize an array: each pixel takes the highest value it covers; when enlarged, the nearest."""
     for axis, size in enumerate((height, width)):
-        length = values.shape[axis]
-        if length > size:
-            values = np.maximum.reduceat(values, np.arange(size) * length // size, axis=axis)
-        elif length < size:
-            values = np.take(values, np.arange(size) * length // size, axis=axis)
+        starts = np.arange(size) * values.shape[axis] // size
+        shrunk = values.shape[axis] > size
+        values = np.maximum.reduceat(values, starts, axis) if shrunk else np.take(values, starts, axis)
     return values
 
 
@@ -120,9 +126,7 @@ def extent(pixels: NDArray[np.uint8]) -> tuple[float, float]:
 def square(axes: Axes, picture: Thumbnail, label: str, left: float, top: float) -> None:
     """Draw a picture in a unit square, or a box with the reason for its absence."""
     if picture.pixels is None:
-        axes.add_patch(
-            Rectangle((left, top), 1, 1, facecolor=style.GRID, alpha=0.5, edgecolor=style.MUTED, linewidth=0.6, label=label)
-        )
+        axes.add_patch(Rectangle((left, top), 1, 1, fc=style.GRID, alpha=0.5, ec=style.MUTED, lw=0.6, label=label))
         keywords: dict[str, Any] = {"fontsize": 6.5, "ha": "center", "va": "center", "color": style.MUTED, "parse_math": False}
         axes.text(left + 0.5, top + 0.5, picture.reason, **keywords)
         return
@@ -137,9 +141,6 @@ def photograph(axes: Axes, path: str, name: str, left: float, top: float) -> Non
     if picture.pixels is None:
         picture = Thumbnail(None, f"{style.name_text(name.rsplit('/', 1)[-1], 13)}\n{picture.reason}")
     square(axes, picture, name, left, top)
-
-
-THUMBNAIL_GAP, THUMBNAIL_STEP, THUMBNAIL_ROW_STEP = 0.35, 1.12, 1.62
 
 
 def _thumbnails_caption(comparison: Comparison) -> Caption:
@@ -161,6 +162,7 @@ def has_files(result: Any) -> bool:
 
 
 @registered(_thumbnails_caption, shows=has_files, vector=False, phone=True)
+@style.drawing()
 def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure:
     """Draw each secondary's k closest (left) and k farthest (right) images, with distance and percentile.
 
@@ -169,23 +171,21 @@ def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure
     """
     style.require_one("k", k)
     k = style.on_phone(min(k, 2), k)
-    with style.drawing():
-        shown, left_out = style.rows(comparison, limit)
-        figure, axes = style.picture_sheet(2 * k * THUMBNAIL_STEP + THUMBNAIL_GAP, THUMBNAIL_ROW_STEP * len(shown))
-        for line, row in enumerate(shown):
-            near, far = ends(row.images, k)
-            top = line * THUMBNAIL_ROW_STEP
-            style.row_title(axes, top + 0.20, f"{style.name_text(row.name, 40)}  (n = {row.summary.n:,})")
-            for images, first, gap in ((near, 0, 0.0), (far, 2 * k - len(far), THUMBNAIL_GAP)):
-                for position, record in enumerate(images.to_dict("records"), start=first):
-                    left = position * THUMBNAIL_STEP + gap
-                    photograph(axes, str(record["path"]), str(record["image"]), left, top + 0.26)
-                    distance, percentile = float(record["i_dist_mean"]), float(record["percentile"])
-                    among = "" if np.isnan(percentile) else f" · {percentile:.0f} %"
-                    style.words_below(axes, left + 0.5, top + 0.26 + 1.03, f"{three_digits(distance)}{among}", 8)
-        title = f"The {k} closest images to {style.name_text(comparison.primary.name)} (left) and the {k} farthest (right)"
-        style.head(figure, title, left_out or "Under each: mean distance · percentile among P's own images")
-    return figure
+    shown, left_out = style.rows(comparison, limit)
+    figure, axes = style.picture_sheet(2 * k * THUMBNAIL_STEP + THUMBNAIL_GAP, THUMBNAIL_ROW_STEP * len(shown))
+    for line, row in enumerate(shown):
+        near, far = ends(row.images, k)
+        top = line * THUMBNAIL_ROW_STEP
+        style.row_title(axes, top + 0.20, f"{style.name_text(row.name, 40)}  (n = {row.summary.n:,})")
+        for images, first, gap in ((near, 0, 0.0), (far, 2 * k - len(far), THUMBNAIL_GAP)):
+            for position, record in enumerate(images.to_dict("records"), start=first):
+                left = position * THUMBNAIL_STEP + gap
+                photograph(axes, str(record["path"]), str(record["image"]), left, top + 0.26)
+                distance, percentile = float(record["i_dist_mean"]), float(record["percentile"])
+                among = "" if np.isnan(percentile) else f" · {percentile:.0f} %"
+                style.words_below(axes, left + 0.5, top + 0.26 + 1.03, f"{three_digits(distance)}{among}", 8)
+    title = f"The {k} closest images to {style.name_text(comparison.primary.name)} (left) and the {k} farthest (right)"
+    return style.head(figure, title, left_out or "Under each: mean distance · percentile among P's own images")
 
 
 def ends(images: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -197,10 +197,6 @@ def ends(images: pd.DataFrame, k: int) -> tuple[pd.DataFrame, pd.DataFrame]:
 def three_digits(value: float) -> str:
     """Format a number with three digits, including trailing zeros, so that numbers align."""
     return f"{value:#.3g}".rstrip(".") if 1e-3 <= abs(value) < 1e3 else format_number(value, 3)
-
-
-PAIRS_ACROSS = 3
-PAIR_STEP, PAIR_ROW_STEP, PAIR_GAP = 2.36, 1.5, 1.04
 
 
 def _near_duplicates_caption(comparison: Comparison) -> Caption:
@@ -222,37 +218,31 @@ def shown_pairs(comparison: Comparison) -> pd.DataFrame:
 
 def ordered_pairs(comparison: Comparison) -> pd.DataFrame:
     """Order all pairs as in figure and table: the primary's first, then by increasing agreement."""
-    table = comparison.near_duplicates
-    order = table.assign(_of_primary=table["other_dataset"] != comparison.primary.name)
-    return order.sort_values(["_of_primary", "agreement"], kind="stable").drop(columns="_of_primary")
+    table = comparison.near_duplicates.sort_values("agreement", kind="stable")
+    return table.iloc[np.argsort((table["other_dataset"] != comparison.primary.name).to_numpy(), kind="stable")]
 
 
 @registered(_near_duplicates_caption, shows=lambda comparison: len(shown_pairs(comparison)) > 0, vector=False, phone=True)
+@style.drawing()
 def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
     """Draw at most `limit` nearly equal pairs, three per row: those with images of P first, of these the least alike first."""
     style.require_one("limit", limit)
     pairs = shown_pairs(comparison)
-    across = style.on_phone(2, PAIRS_ACROSS)
-    with style.drawing():
-        shown = pairs.head(limit).to_dict("records")
-        figure, axes = style.picture_sheet(across * PAIR_STEP, PAIR_ROW_STEP * max(1, -(-len(shown) // across)))
-        for position, row in enumerate(shown):
-            left, top = position % across * PAIR_STEP, position // across * PAIR_ROW_STEP
-            square(axes, thumbnail(row["path"]), row["image"], left, top)
-            square(axes, thumbnail(row["other_path"]), row["other"], left + PAIR_GAP, top)
-            centre = left + (1 + PAIR_GAP) / 2
-            turned = ", mirrored" if row["mirrored"] else ""
-            style.words_below(axes, centre, top + 1.04, f"{share(row['agreement'])}{turned}", 8)
-            names = " · ".join(style.name_text(str(row[name]).rsplit("/", 1)[-1], 18) for name in ("image", "other"))
-            style.words_below(axes, centre, top + 1.22, names, 6.5, style.MUTED)
-        left_out = f"{len(shown)} of {len(pairs):,} pairs are shown, the least alike. " if len(pairs) > len(shown) else ""
-        style.head(
-            figure, "Images that are nearly equal", f"{left_out}Below each pair: equal bits of the hashes, and the names"
-        )
-    return figure
-
-
-SHEET_ACROSS, SHEET_STEP, SHEET_ROW_STEP = 7, 1.12, 1.42
+    across = style.on_phone(2, 3)
+    shown = pairs.head(limit).to_dict("records")
+    figure, axes = style.picture_sheet(across * PAIR_STEP, PAIR_ROW_STEP * max(1, -(-len(shown) // across)))
+    for position, row in enumerate(shown):
+        left, top = position % across * PAIR_STEP, position // across * PAIR_ROW_STEP
+        square(axes, thumbnail(row["path"]), row["image"], left, top)
+        square(axes, thumbnail(row["other_path"]), row["other"], left + PAIR_GAP, top)
+        centre = left + (1 + PAIR_GAP) / 2
+        turned = ", mirrored" if row["mirrored"] else ""
+        style.words_below(axes, centre, top + 1.04, f"{share(row['agreement'])}{turned}", 8)
+        names = " · ".join(style.name_text(str(row[name]).rsplit("/", 1)[-1], 18) for name in ("image", "other"))
+        style.words_below(axes, centre, top + 1.22, names, 6.5, style.MUTED)
+    left_out = f"{len(shown)} of {len(pairs):,} pairs are shown, the least alike. " if len(pairs) > len(shown) else ""
+    note = f"{left_out}Below each pair: equal bits of the hashes, and the names"
+    return style.head(figure, "Images that are nearly equal", note)
 
 
 @dataclass(frozen=True)
@@ -273,29 +263,20 @@ def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
     return sheet(cells, f"{count}, chosen by {selection.strategy}", note, limit)
 
 
+@style.drawing()
 def sheet(cells: Sequence[ContactImage], title: str, note: str, limit: int = 105) -> Figure:
     """Draw the first `limit` images, seven per row, each with its name and numbers, which `note` explains."""
     shown = cells[:limit]
     left_out = f"The first {limit:,} are shown. " if len(cells) > limit else ""
-    with style.drawing():
-        across = min(SHEET_ACROSS, len(shown))
-        figure, axes = style.picture_sheet(SHEET_ACROSS * SHEET_STEP, SHEET_ROW_STEP * ceil(len(shown) / SHEET_ACROSS))
-        for position, cell in enumerate(shown):
-            left, top = position % across * SHEET_STEP, position // across * SHEET_ROW_STEP
-            square(axes, thumbnail(cell.path), cell.image, left, top)
-            style.words_below(axes, left + 0.5, top + 1.03, cell.numbers, 8)
-            name = style.name_text(cell.image.rsplit("/", 1)[-1], 20)
-            style.words_below(axes, left + 0.5, top + 1.19, name, 7, style.MUTED)
-        style.head(figure, title, f"{left_out}Under each: {note}")
-    return figure
-
-
-PICTURE_STEP: Final = 1.06
-# Heights of a heading, of a line of text, and of the gap below a line of pictures.
-_HEADING: Final = 0.24
-_TEXT: Final = 0.12
-_GAP: Final = 0.12
-_SMALL: Final[dict[str, Any]] = {"fontsize": 7.5, "parse_math": False}
+    across = min(SHEET_ACROSS, len(shown))
+    figure, axes = style.picture_sheet(SHEET_ACROSS * SHEET_STEP, SHEET_ROW_STEP * ceil(len(shown) / SHEET_ACROSS))
+    for position, cell in enumerate(shown):
+        left, top = position % across * SHEET_STEP, position // across * SHEET_ROW_STEP
+        square(axes, thumbnail(cell.path), cell.image, left, top)
+        style.words_below(axes, left + 0.5, top + 1.03, cell.numbers, 8)
+        name = style.name_text(cell.image.rsplit("/", 1)[-1], 20)
+        style.words_below(axes, left + 0.5, top + 1.19, name, 7, style.MUTED)
+    return style.head(figure, title, f"{left_out}Under each: {note}")
 
 
 class PictureCell(NamedTuple):

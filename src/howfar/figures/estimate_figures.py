@@ -21,7 +21,27 @@ from howfar.results.assessment_result import Assessment
 from howfar.results.certificate_result import Certificate, Step
 from howfar.text_formatting import format_estimate, format_interval, says_nothing
 
-ESTIMATES_TITLE = "Estimated mean performance"
+ESTIMATES_TITLE, SITES_TITLE = "Estimated mean performance", "What to expect of each site"
+ERRORS_TITLE = "Estimators of performance, each judged on datasets left out"
+FAILURES_TITLE = "Probable failures"
+HALF = 0.17
+HATCHED: Final[dict[str, Any]] = {"fc": style.GRID, "ec": style.MUTED, "hatch": "////"}
+TRUTH: Final[dict[str, Any]] = {"ms": 7, "mfc": "none", "mec": style.INK, "ls": "none", "marker": "d", "zorder": 3}
+MEAN = "mean"
+KINDS: Final[Mapping[str, tuple[str, str, str]]] = {
+    "baseline": (style.PRIMARY, "D", "predicting the mean"),
+    "distance": (style.COLOURS[1], "o", "distance"),
+    "confidence": (style.COLOURS[0], "s", "confidence"),
+    "agreement": (style.COLOURS[2], "^", "agreement"),
+    "combined": (style.COLOURS[3], "v", "combined"),
+    "other": (style.COLOURS[4], "P", "other"),
+}
+"""Colour, marker and plain name of each kind of estimators; "other" stands for those of other packages."""
+PAIR, STEP, ROW_STEP = 2.04, 2.20, 1.72
+# On grey surfaces and on coloured photographs alike it can be told from what it covers, by colour-blind readers too.
+OVERLAY = (255, 64, 160)
+DIM = 0.75
+_SIZE = (6.5, 3.0)
 
 
 def _estimates_caption(relation: Relation) -> Caption:
@@ -66,51 +86,40 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
     for row in shown:
         other = "" if row.estimator == relation.estimator else f"\nby {style.name_text(row.estimator)}"
         text = f"{format_estimate(row.predicted, row.low, row.high)}  {100 * row.level:.0f} %{other}"
-        gate = relation.gate(row.dataset)
+        gate, ends = relation.gate(row.dataset), (row.predicted, row.low, row.high)
         outside = gate is not None and gate.inside is False
-        rows.append(
-            ExpectedRow(row.dataset, row.predicted, row.low, row.high, row.measured, text, look_of[row.dataset], outside)
-        )
+        rows.append(ExpectedRow(row.dataset, *ends, row.measured, text, look_of[row.dataset], outside))
     usual = style.name_text(relation.estimator or shown[0].estimator)
     title = f"{ESTIMATES_TITLE}, by “{usual}”: {style.name_text(relation.metric, 40)}"
     return _expectations(rows, title, "mean performance", "estimate [interval]  level", left_out)
 
 
+@style.drawing()
 def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: str, note: str) -> Figure:
     """Draw expected and measured values on the scale of 0 to 1; a line stands above the first measured row of several."""
-    with style.drawing():
-        figure, (axes,) = style.side_by_side(1.5 + 0.36 * len(rows), 1, rows=len(rows))
-        dots = (ForestRow(row.dataset, row.value, None, None, row.look, row.text) for row in rows)
-        forest(axes, dots, width=0)
-        for place, row in enumerate(rows):
-            if row.low is not None and row.high is not None:
-                unhatched: dict[str, Any] = {"fc": row.look.colour, "ec": "none", "alpha": 0.45}
-                keywords = HATCHED if row.outside else unhatched
-                axes.barh(place, row.high - row.low, 2 * HALF, row.low, label=f"ci:{row.dataset}", **keywords)
-            if row.measured is not None:
-                axes.plot([row.measured], [place], label=f"measured:{row.dataset}", clip_on=False, **TRUTH)
-        asked = sum(row.measured is None for row in rows)
-        ordered = all(row.measured is None for row in rows[:asked])
-        frame_forest(
-            axes, [style.name_text(row.dataset, 22) for row in rows], [asked] if ordered and 0 < asked < len(rows) else ()
-        )
-        axes.set(xlim=(-0.03, 1.03), xlabel=axis, title=" ")
-        style.head_numbers(axes, heading)
-        dot: dict[str, Any] = {"color": style.MUTED, "marker": "o", "ms": 7, "mec": style.PAPER, "lw": 3}
-        handles: list[Any] = [Line2D([], [], label="expected without the site's labels", **dot)]
-        if any(row.outside for row in rows):
-            handles.append(Patch(label="outside the gate", **HATCHED))
-        if any(row.measured is not None for row in rows):
-            handles.append(Line2D([], [], label="measured", **TRUTH))
-        style.name_legend(figure, handles, 3)
-        style.head(figure, title, note)
-    return figure
-
-
-SITES_TITLE = "What to expect of each site"
-HALF = 0.17
-HATCHED: Final[dict[str, Any]] = {"fc": style.GRID, "ec": style.MUTED, "hatch": "////"}
-TRUTH: Final[dict[str, Any]] = {"ms": 7, "mfc": "none", "mec": style.INK, "ls": "none", "marker": "d", "zorder": 3}
+    figure, (axes,) = style.side_by_side(1.5 + 0.36 * len(rows), 1, rows=len(rows))
+    dots = (ForestRow(row.dataset, row.value, None, None, row.look, row.text) for row in rows)
+    forest(axes, dots, width=0)
+    for place, row in enumerate(rows):
+        if row.low is not None and row.high is not None:
+            unhatched: dict[str, Any] = {"fc": row.look.colour, "ec": "none", "alpha": 0.45}
+            keywords = HATCHED if row.outside else unhatched
+            axes.barh(place, row.high - row.low, 2 * HALF, row.low, label=f"ci:{row.dataset}", **keywords)
+        if row.measured is not None:
+            axes.plot([row.measured], [place], label=f"measured:{row.dataset}", clip_on=False, **TRUTH)
+    asked = sum(row.measured is None for row in rows)
+    ordered = all(row.measured is None for row in rows[:asked])
+    frame_forest(axes, [style.name_text(row.dataset, 22) for row in rows], [asked] if ordered and 0 < asked < len(rows) else ())
+    axes.set(xlim=(-0.03, 1.03), xlabel=axis, title=" ")
+    style.head_numbers(axes, heading)
+    dot: dict[str, Any] = {"color": style.MUTED, "marker": "o", "ms": 7, "mec": style.PAPER, "lw": 3}
+    handles: list[Any] = [Line2D([], [], label="expected without the site's labels", **dot)]
+    if any(row.outside for row in rows):
+        handles.append(Patch(label="outside the gate", **HATCHED))
+    if any(row.measured is not None for row in rows):
+        handles.append(Line2D([], [], label="measured", **TRUTH))
+    style.name_legend(figure, handles, 3)
+    return style.head(figure, title, note)
 
 
 def _sites_caption(assessment: Assessment) -> Caption:
@@ -153,28 +162,6 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     return _expectations(rows, title, axis, f"expected, {100 * shown[0].level:.0f} %", left_out)
 
 
-ERRORS_TITLE = "Estimators of performance, each judged on datasets left out"
-MEAN = "mean"
-
-
-class EstimatorStyle(NamedTuple):
-    """Hold the colour, marker and plain name of a kind of estimators."""
-
-    colour: str
-    marker: str
-    name: str
-
-
-KINDS = {
-    "baseline": EstimatorStyle(style.PRIMARY, "D", "predicting the mean"),
-    "distance": EstimatorStyle(style.COLOURS[1], "o", "distance"),
-    "confidence": EstimatorStyle(style.COLOURS[0], "s", "confidence"),
-    "agreement": EstimatorStyle(style.COLOURS[2], "^", "agreement"),
-    "combined": EstimatorStyle(style.COLOURS[3], "v", "combined"),
-}
-OTHER = EstimatorStyle(style.COLOURS[4], "P", "other")
-
-
 def _errors_caption(relation: Relation) -> Caption:
     values = [f"{row.estimator} {row.mae_image:.3f} and {row.mae_set:.3f}" for row in relation.judgements]
     return Caption(
@@ -186,6 +173,7 @@ def _errors_caption(relation: Relation) -> Caption:
 
 
 @registered(_errors_caption, shows=lambda relation: bool(relation.judgements), phone=True)
+@style.drawing()
 def judgements(relation: Relation) -> Figure:
     """Draw each estimator's mean absolute error per image (filled) and per set mean (hollow).
 
@@ -195,48 +183,36 @@ def judgements(relation: Relation) -> Figure:
     shown = relation.judgements
     if not shown:
         return style.nothing(ERRORS_TITLE, "no estimator could be judged: that takes at least two datasets with performances")
-    with style.drawing():
-        figure, (errors,) = style.side_by_side(1.75 + 0.31 * len(shown), 1, rows=len(shown))
-        for position, judgement in enumerate(shown):
-            kind = KINDS.get(judgement.kind, OTHER)
-            ends = [judgement.mae_image, judgement.mae_set]
-            errors.plot(ends, [position] * 2, color=kind.colour, lw=1, alpha=0.6, label="_join")
-            dot: dict[str, Any] = {"marker": kind.marker, "ls": "none", "mec": kind.colour, "mew": 1.3, "zorder": 2.5}
-            errors.plot(ends[1:], [position], ms=6.5, mfc=style.PAPER, label=f"set:{judgement.estimator}", **dot)
-            errors.plot(ends[:1], [position], ms=6.5, mfc=kind.colour, label=f"image:{judgement.estimator}", **dot)
-        for judgement in shown:
-            if judgement.estimator == MEAN:
-                errors.axvline(judgement.mae_image, color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="_mean_image")
-                errors.axvline(judgement.mae_set, color=style.MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="_mean_set")
-        names = [style.name_text(judgement.estimator) for judgement in shown]
-        for label, judgement in zip(frame_forest(errors, names), shown, strict=True):
-            label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
-        most = max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown))
-        errors.set(xlim=(0, 1.08 * most), xlabel="mean absolute error")
-        kinds = {judgement.kind if judgement.kind in KINDS else "other" for judgement in shown}
-        seen = [kind for name, kind in {**KINDS, "other": OTHER}.items() if name in kinds]
-        handles = [Line2D([], [], marker=kind.marker, color=kind.colour, ms=6.5, ls="none", label=kind.name) for kind in seen]
-        both: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 6.5, "mec": style.INK}
-        handles += [
-            Line2D([], [], mfc=style.INK, **both, label="of an image"),
-            Line2D([], [], mfc=style.PAPER, **both, label="of a set's mean"),
-            Line2D([], [], color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="the mean's, of an image"),
-            Line2D([], [], color=style.MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="the mean's, of a set's mean"),
-        ]
-        style.name_legend(figure, handles, 5, columnspacing=1.4)
-        sets = f"{shown[0].sets} dataset{'' if shown[0].sets == 1 else 's'}, {shown[0].images:,} images"
-        style.head(figure, ERRORS_TITLE, f"{style.name_text(relation.metric, 40)}; {sets}")
-    return figure
-
-
-FAILURES_TITLE = "Probable failures"
-GAP = 0.16
-PAIR = 2.04
-STEP = PAIR + GAP
-ROW_STEP = 1.72
-# On grey surfaces and on coloured photographs alike it can be told from what it covers, by colour-blind readers too.
-OVERLAY = (255, 64, 160)
-DIM = 0.75
+    figure, (errors,) = style.side_by_side(1.75 + 0.31 * len(shown), 1, rows=len(shown))
+    kinds = [judgement.kind if judgement.kind in KINDS else "other" for judgement in shown]
+    for position, (judgement, kind) in enumerate(zip(shown, kinds, strict=True)):
+        colour, marker, _ = KINDS[kind]
+        ends = [judgement.mae_image, judgement.mae_set]
+        errors.plot(ends, [position] * 2, color=colour, lw=1, alpha=0.6, label="_join")
+        dot: dict[str, Any] = {"marker": marker, "ls": "none", "mec": colour, "mew": 1.3, "zorder": 2.5}
+        errors.plot(ends[1:], [position], ms=6.5, mfc=style.PAPER, label=f"set:{judgement.estimator}", **dot)
+        errors.plot(ends[:1], [position], ms=6.5, mfc=colour, label=f"image:{judgement.estimator}", **dot)
+    for judgement in shown:
+        if judgement.estimator == MEAN:
+            errors.axvline(judgement.mae_image, color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="_mean_image")
+            errors.axvline(judgement.mae_set, color=style.MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="_mean_set")
+    names = [style.name_text(judgement.estimator) for judgement in shown]
+    for label, judgement in zip(frame_forest(errors, names), shown, strict=True):
+        label.set_fontweight("bold" if judgement.estimator == relation.estimator else "normal")
+    most = max(0.01, *(max(judgement.mae_image, judgement.mae_set) for judgement in shown))
+    errors.set(xlim=(0, 1.08 * most), xlabel="mean absolute error")
+    seen = [look for name, look in KINDS.items() if name in kinds]
+    handles = [Line2D([], [], marker=marker, color=colour, ms=6.5, ls="none", label=name) for colour, marker, name in seen]
+    both: dict[str, Any] = {"marker": "o", "ls": "none", "ms": 6.5, "mec": style.INK}
+    handles += [
+        Line2D([], [], mfc=style.INK, **both, label="of an image"),
+        Line2D([], [], mfc=style.PAPER, **both, label="of a set's mean"),
+        Line2D([], [], color=style.MUTED, lw=1.3, ls=(0, (4, 2)), label="the mean's, of an image"),
+        Line2D([], [], color=style.MUTED, lw=1.3, ls=(0, (1.2, 1.6)), label="the mean's, of a set's mean"),
+    ]
+    style.name_legend(figure, handles, 5, columnspacing=1.4)
+    sets = f"{shown[0].sets} dataset{'' if shown[0].sets == 1 else 's'}, {shown[0].images:,} images"
+    return style.head(figure, ERRORS_TITLE, f"{style.name_text(relation.metric, 40)}; {sets}")
 
 
 def _failures_caption(relation: Relation) -> Caption:
@@ -255,6 +231,7 @@ def _failures_caption(relation: Relation) -> Caption:
     vector=False,
     phone=True,
 )
+@style.drawing()
 def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     """Draw each dataset's k listed images with the lowest estimates, each beside its prediction.
 
@@ -267,17 +244,15 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     if not shown:
         return style.nothing(FAILURES_TITLE, "no image is listed as a probable failure")
     doubted = relation.doubted_sets()
-    with style.drawing():
-        figure, axes = style.picture_sheet(k * STEP - GAP, ROW_STEP * len(shown), left=-0.01)
-        for line, row in enumerate(shown):
-            top, trust = line * ROW_STEP, ", not to be trusted: outside" if row.dataset in doubted else ""
-            counts = f"{row.listed:,} of {row.n:,} listed{trust}"
-            style.row_title(axes, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})")
-            for position, record in enumerate(relation.probable_failures(row.dataset).head(k).to_dict("records")):
-                _pair(axes, record, position * STEP, top + 0.26)
-        note = "The lowest estimates first. Under each: estimate [interval] · measured performance, where it is known"
-        style.head(figure, f"{FAILURES_TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}".strip())
-    return figure
+    figure, axes = style.picture_sheet((k - 1) * STEP + PAIR, ROW_STEP * len(shown), left=-0.01)
+    for line, row in enumerate(shown):
+        top, trust = line * ROW_STEP, ", not to be trusted: outside" if row.dataset in doubted else ""
+        counts = f"{row.listed:,} of {row.n:,} listed{trust}"
+        style.row_title(axes, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})")
+        for position, record in enumerate(relation.probable_failures(row.dataset).head(k).to_dict("records")):
+            _pair(axes, record, position * STEP, top + 0.26)
+    note = "The lowest estimates first. Under each: estimate [interval] · measured performance, where it is known"
+    return style.head(figure, f"{FAILURES_TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}")
 
 
 def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:
@@ -311,17 +286,13 @@ def _pair(axes: Axes, record: Mapping[Hashable, Any], left: float, top: float) -
     square(axes, picture, name, left, top)
     beside = Thumbnail(None, "no image") if picture.pixels is None else overlay(picture.pixels, prediction)
     square(axes, beside, f"prediction:{name}", left + 1.04, top)
-    estimate, low, high, measured = (
-        float(record[column]) for column in ("estimate", "estimate_low", "estimate_high", "performance")
-    )
+    columns = ("estimate", "estimate_low", "estimate_high", "performance")
+    estimate, low, high, measured = (float(record[column]) for column in columns)
     interval = "" if np.isnan(low) or np.isnan(high) else f" [{low:.2f}, {high:.2f}]"
     performance = "" if np.isnan(measured) else f" · {measured:.2f}"
     middle = left + PAIR / 2
     style.words_below(axes, middle, top + 1.04, f"{estimate:.2f}{interval}{performance}", 8)
     style.words_below(axes, middle, top + 1.22, style.name_text(name.rsplit("/", 1)[-1], 30), 7, style.MUTED)
-
-
-_WIDTH, _HEIGHT = 6.5, 3.0
 
 
 def _known(certificate: Certificate) -> list[Step]:
@@ -340,23 +311,23 @@ def _steps_caption(certificate: Certificate) -> Caption:
 
 
 @registered(_steps_caption, shows=lambda certificate: len(_known(certificate)) > 1, phone=True)
+@style.drawing()
 def certificate_steps(certificate: Certificate) -> Figure:
     """Draw the estimate and its interval after each label, and the level in question."""
     steps = _known(certificate)
     labels = [step.labelled for step in steps]
-    with style.drawing():
-        figure = style.blank(_WIDTH, _HEIGHT)
-        axes = figure.add_subplot()
-        low, value, high = (np.array([getattr(step, name) for step in steps], float) for name in ("low", "value", "high"))
-        axes.fill_between(labels, low, high, color=style.COLOURS[0], alpha=0.2, linewidth=0)
-        axes.plot(labels, value, color=style.COLOURS[0], marker="o", markersize=3, clip_on=False)
-        asked = _asked(certificate)
-        if asked is not None:
-            axes.axhline(asked, color=style.COLOURS[1], linestyle="--", linewidth=1)
-        performance, least = ("performance", 0) if certificate.against is None else ("difference", -1)
-        axes.set(ylim=(least, 1), xlabel="labels", ylabel="share" if certificate.of_false_positives else performance)
-        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        axes.grid(visible=True, axis="both")
+    figure = style.blank(*_SIZE)
+    axes = figure.add_subplot()
+    low, value, high = (np.array([getattr(step, name) for step in steps], float) for name in ("low", "value", "high"))
+    axes.fill_between(labels, low, high, color=style.COLOURS[0], alpha=0.2, linewidth=0)
+    axes.plot(labels, value, color=style.COLOURS[0], marker="o", markersize=3, clip_on=False)
+    asked = _asked(certificate)
+    if asked is not None:
+        axes.axhline(asked, color=style.COLOURS[1], linestyle="--", linewidth=1)
+    performance, least = ("performance", 0) if certificate.against is None else ("difference", -1)
+    axes.set(ylim=(least, 1), xlabel="labels", ylabel="share" if certificate.of_false_positives else performance)
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+    axes.grid(visible=True, axis="both")
     return figure
 
 
@@ -379,20 +350,18 @@ def _sample_caption(certificate: Certificate) -> Caption:
     ),
     phone=True,
 )
+@style.drawing()
 def certificate_sample(certificate: Certificate) -> Figure:
     """Draw predicted against measured performance of the labelled images."""
-    known = np.array(_pairs(certificate))
-    with style.drawing():
-        figure = style.blank(_WIDTH, _HEIGHT)
-        axes = figure.add_subplot()
-        axes.plot([0, 1], [0, 1], color=style.PRIMARY, linewidth=0.8)
-        proxies = [proxy for proxy in certificate.site.proxies if proxy is not None]
-        axes.plot(proxies, np.zeros(len(proxies)), "|", color=style.MUTED, alpha=0.35, markersize=7, clip_on=False)
-        axes.plot(
-            known[:, 0], known[:, 1], "o", color=style.COLOURS[0], markeredgecolor=style.INK, markeredgewidth=0.4, markersize=5
-        )
-        style.unit_plane(axes)
-        axes.set(xlabel="predicted", ylabel="measured")
+    predicted, measured = np.array(_pairs(certificate)).T
+    figure = style.blank(*_SIZE)
+    axes = figure.add_subplot()
+    axes.plot([0, 1], [0, 1], color=style.PRIMARY, linewidth=0.8)
+    proxies = [proxy for proxy in certificate.site.proxies if proxy is not None]
+    axes.plot(proxies, np.zeros(len(proxies)), "|", color=style.MUTED, alpha=0.35, markersize=7, clip_on=False)
+    axes.plot(predicted, measured, "o", color=style.COLOURS[0], mec=style.INK, mew=0.4, ms=5)
+    style.unit_plane(axes)
+    axes.set(xlabel="predicted", ylabel="measured")
     return figure
 
 

@@ -20,7 +20,10 @@ from howfar.text_formatting import signed
 COLUMNS = 3
 FEW, FEWEST = 60, 10
 """Images up to which they are drawn above the line, and over which the line averages at least."""
-TITLE = "Performance by distance"
+TITLE, PARTS_TITLE, THRESHOLDS_TITLE = "Performance by distance", "Near and far parts", "Performance by threshold"
+NO_COUNTS = "no counts by threshold: the task has none, or no mask has foreground"
+COUNTS = ("predicted", "hits_predicted", "hits_true")
+OFFSET = 0.17
 VERDICTS = {
     "falls": "falls with distance",
     "rises": "rises with distance",
@@ -50,6 +53,7 @@ def is_scored(relation: Relation) -> bool:
 
 
 @registered(_caption, shows=is_scored, phone=True)
+@style.drawing()
 def performance(relation: Relation, *, limit: int = 24) -> Figure:
     """Draw each image's performance against scaled I^dist with the moving average, a panel per labelled dataset.
 
@@ -61,27 +65,25 @@ def performance(relation: Relation, *, limit: int = 24) -> Figure:
     if not shown:
         return style.nothing(TITLE, "no dataset of this run has performances")
     look_of = style.looks(relation)
-    with style.drawing():
-        columns = 2 if len(shown) == 4 else min(COLUMNS, len(shown))
-        height = 2.35 if columns > 1 else 3.2
-        figure, panels, columns = style.panel_grid(len(shown), columns, lambda lines: 1.25 + height * lines, narrow=5.2)
-        for axes, dataset in zip(panels, shown, strict=False):
-            _panel(axes, dataset, relation, look_of[dataset.name])
-        style.unit_panels(panels, columns, f"scaled {style.I_DIST}")
-        figure.supylabel(style.name_text(relation.metric, 40), fontsize=9.5, parse_math=False)
-        grey: dict[str, Any] = {"color": style.MUTED}
-        handles = [
-            Line2D([], [], marker="o", ls="none", ms=4, alpha=0.6, mew=0, **grey, label="an image"),
-            Line2D([], [], marker="x", ls="none", ms=5, **grey, label="listed as probable failure"),
-            Line2D([], [], lw=2.1, **grey, label="centred moving average"),
-            Line2D([], [], lw=0.9, color=style.INK, label="mean"),
-            Line2D([], [], lw=1.2, ls=(0, (4, 2)), **grey, label=f"τ = {relation.settings.tau:g}"),
-        ]
-        if not relation.images["listed"].any():
-            del handles[1]
-        style.name_legend(figure, handles, len(handles), columnspacing=1.4)
-        style.head(figure, f"{TITLE} from {style.name_text(relation.primary)}", left_out)
-    return figure
+    columns = 2 if len(shown) == 4 else min(COLUMNS, len(shown))
+    height = 2.35 if columns > 1 else 3.2
+    figure, panels, columns = style.panel_grid(len(shown), columns, lambda lines: 1.25 + height * lines, narrow=5.2)
+    for axes, dataset in zip(panels, shown, strict=False):
+        _panel(axes, dataset, relation, look_of[dataset.name])
+    style.unit_panels(panels, columns, f"scaled {style.I_DIST}")
+    figure.supylabel(style.name_text(relation.metric, 40), fontsize=9.5, parse_math=False)
+    grey: dict[str, Any] = {"color": style.MUTED}
+    handles = [
+        Line2D([], [], marker="o", ls="none", ms=4, alpha=0.6, mew=0, **grey, label="an image"),
+        Line2D([], [], marker="x", ls="none", ms=5, **grey, label="listed as probable failure"),
+        Line2D([], [], lw=2.1, **grey, label="centred moving average"),
+        Line2D([], [], lw=0.9, color=style.INK, label="mean"),
+        Line2D([], [], lw=1.2, ls=(0, (4, 2)), **grey, label=f"τ = {relation.settings.tau:g}"),
+    ]
+    if not relation.images["listed"].any():
+        del handles[1]
+    style.name_legend(figure, handles, len(handles), columnspacing=1.4)
+    return style.head(figure, f"{TITLE} from {style.name_text(relation.primary)}", left_out)
 
 
 def smoothed(curves: pd.DataFrame) -> pd.Series:
@@ -131,11 +133,6 @@ def slope_text(slope: Interval | None, form: str = "slope {}{} · ", ends: str =
     return form.format(signed(slope.value), interval)
 
 
-PARTS_TITLE = "Near and far parts"
-OFFSET = 0.17
-PANELS = (("halves", "Halves"), ("thirds", "Thirds"))
-
-
 def _parts_caption(relation: Relation) -> Caption:
     values = [f"{row.name} {_ends(row.halves)} by halves, {_ends(row.thirds)} by thirds" for row in relation.datasets]
     # Of a task without thresholds a part's performance is the mean of its images.
@@ -165,6 +162,7 @@ def _ends(cut: Sequence[DistancePart]) -> str:
     shows=lambda relation: any(part.n for row in relation.datasets for part in (*row.halves, *row.thirds)),
     phone=True,
 )
+@style.drawing()
 def parts(relation: Relation, *, limit: int = 24) -> Figure:
     """Draw the performance of each dataset's halves and thirds, joined from nearest to farthest (tables 3-5).
 
@@ -178,44 +176,39 @@ def parts(relation: Relation, *, limit: int = 24) -> Figure:
     two = any(part.performance is not None and part.performance != part.performance_common for part in cuts)
     if not cuts:
         return style.nothing(PARTS_TITLE, "no dataset shown has performances in its parts")
-    with style.drawing():
-        figure, panels = style.side_by_side(1.55 + 0.44 * len(shown), 1, 1, rows=len(shown))
-        for axes, (attribute, name) in zip(panels, PANELS, strict=True):
-            for position, row in enumerate(shown):
-                cut, look = getattr(row, attribute), look_of[row.name]
-                common = [part.performance_common for part in cut if part.performance_common is not None]
-                _chain(axes, common, position - (OFFSET if two else 0), look, filled=True)
-                if two:
-                    retuned = [part.performance for part in cut if part.performance is not None]
-                    _chain(axes, retuned, position + OFFSET, look, filled=False)
-                text = f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–"
-                style.row_number(axes, position - style.on_phone(OFFSET, 0), text)
-            axes.set_title(name)
-            axes.set_xlabel("performance of the part")
-            style.head_numbers(axes, "near → far")
-        drawn = [np.asarray(line.get_xdata(), np.float64) for axes in panels for line in axes.get_lines()]
-        low, high = float(np.concatenate(drawn).min()), float(np.concatenate(drawn).max())
-        edge = 0.06 * (high - low) + 0.02
-        for axes in panels:
-            named = style.on_phone(True, axes is panels[0])
-            axes.set_xlim(low - edge, high + edge)
-            axes.locator_params(axis="x", nbins=6)
-            for line in range(1, len(shown)):
-                axes.axhline(line - style.on_phone(0.72, 0.5), color=style.MUTED, lw=0.4, alpha=0.35)
-            axes.set_ylim(len(shown) - 0.5, -0.5 - style.on_phone(0.3, 0.0))
-            style.name_rows(axes, [style.name_text(row.name) if named else "" for row in shown], OFFSET)
-        dots: dict[str, Any] = {"color": style.MUTED, "mec": style.MUTED, "ls": "none"}
-        handles = [
-            Line2D([], [], marker="o", ms=5.5, **dots, label="nearest part"),
-            Line2D([], [], marker=">", ms=6.5, **dots, label="farthest part"),
-        ]
-        if two:
-            both: dict[str, Any] = {"color": style.MUTED, "marker": "o", "ms": 5.5}
-            handles.append(Line2D([], [], lw=1.5, **both, label="at the common threshold"))
-            handles.append(Line2D([], [], lw=1.0, mfc=style.PAPER, **both, label="re-tuned in the part"))
-        style.name_legend(figure, handles, 4)
-        style.head(figure, f"{PARTS_TITLE} by distance from {style.name_text(relation.primary)}", left_out)
-    return figure
+    figure, panels = style.side_by_side(1.55 + 0.44 * len(shown), 1, 1, rows=len(shown))
+    for axes, name in zip(panels, ("Halves", "Thirds"), strict=True):
+        for position, row in enumerate(shown):
+            cut, look = getattr(row, name.lower()), look_of[row.name]
+            common = [part.performance_common for part in cut if part.performance_common is not None]
+            _chain(axes, common, position - (OFFSET if two else 0), look, filled=True)
+            if two:
+                retuned = [part.performance for part in cut if part.performance is not None]
+                _chain(axes, retuned, position + OFFSET, look, filled=False)
+            text = f"{common[0]:.2f} → {common[-1]:.2f}" if len(common) > 1 else "–"
+            style.row_number(axes, position - style.on_phone(OFFSET, 0), text)
+        axes.set(title=name, xlabel="performance of the part")
+        style.head_numbers(axes, "near → far")
+    drawn = [np.asarray(line.get_xdata(), np.float64) for axes in panels for line in axes.get_lines()]
+    low, high = float(np.concatenate(drawn).min()), float(np.concatenate(drawn).max())
+    edge = 0.06 * (high - low) + 0.02
+    for axes in panels:
+        named = style.on_phone(True, axes is panels[0])
+        axes.set_xlim(low - edge, high + edge)
+        axes.locator_params(axis="x", nbins=6)
+        for line in range(1, len(shown)):
+            axes.axhline(line - style.on_phone(0.72, 0.5), color=style.MUTED, lw=0.4, alpha=0.35)
+        axes.set_ylim(len(shown) - 0.5, -0.5 - style.on_phone(0.3, 0.0))
+        style.name_rows(axes, [style.name_text(row.name) if named else "" for row in shown], OFFSET)
+    grey: dict[str, Any] = {"color": style.MUTED, "marker": "o", "ms": 5.5}
+    handles = [
+        Line2D([], [], ls="none", **grey, label="nearest part"),
+        Line2D([], [], ls="none", **grey | {"marker": ">", "ms": 6.5}, label="farthest part"),
+        Line2D([], [], lw=1.5, **grey, label="at the common threshold"),
+        Line2D([], [], lw=1.0, mfc=style.PAPER, **grey, label="re-tuned in the part"),
+    ]
+    style.name_legend(figure, handles if two else handles[:2], 4)
+    return style.head(figure, f"{PARTS_TITLE} by distance from {style.name_text(relation.primary)}", left_out)
 
 
 def _chain(axes: Axes, values: Sequence[float], height: float, look: style.Look, filled: bool) -> None:
@@ -233,12 +226,6 @@ def _chain(axes: Axes, values: Sequence[float], height: float, look: style.Look,
         axes.plot([values[-1]], [height], marker=head_of, ms=6.5, label=f"{kind}:far", **dots)
 
 
-COUNTS = ("predicted", "hits_predicted", "hits_true")
-THRESHOLDS_TITLE = "Performance by threshold"
-NO_COUNTS = "no counts by threshold: the task has none, or no mask has foreground"
-LEVELS = (0.2, 0.4, 0.6, 0.8)
-
-
 class Curves(NamedTuple):
     """Hold precision, recall and F of summed counts at thresholds, each (100,); nan if undefined."""
 
@@ -248,6 +235,7 @@ class Curves(NamedTuple):
     f: Float64Array
 
 
+@style.drawing()
 def thresholds(evaluation: Evaluation) -> Figure:
     """Draw F, precision and recall of the summed counts at every threshold, and precision against recall.
 
@@ -258,34 +246,29 @@ def thresholds(evaluation: Evaluation) -> Figure:
     title = f"{THRESHOLDS_TITLE}: {style.name_text(evaluation.dataset)}"
     if curves is None:
         return style.nothing(title, NO_COUNTS)
-    with style.drawing():
-        figure, (by_threshold, plane) = style.side_by_side(4.5, 1.15, 1.0)
-        for values, name, colour, dash in (
-            (curves.precision, "precision", style.COLOURS[5], (0, (5, 2))),
-            (curves.recall, "recall", style.COLOURS[2], (0, (1.5, 1.5))),
-            (curves.f, "F", style.COLOURS[0], "-"),
-        ):
-            by_threshold.plot(THRESHOLDS, values, color=colour, ls=dash, lw=2.2 if name == "F" else 1.6, label=name)
-        plane.plot(curves.recall, curves.precision, color=style.COLOURS[0], lw=2.0, label="_curve")
-        best = int(np.nanargmax(curves.f))
-        ods = f"ODS {curves.f[best]:.3f} at {THRESHOLDS[best]:.2f}"
-        _best(by_threshold, plane, curves, style.Look(style.COLOURS[0], "-", "o"), ods)
-        if evaluation.threshold is not None and round(100 * evaluation.threshold) != best:
-            _upright(by_threshold, evaluation.threshold, "per image")
-        _frame_planes(by_threshold, plane)
-        by_threshold.set_ylabel("precision, recall, F")
-        style.name_legend(figure, by_threshold, 5, handlelength=3)
-        tolerance = f"; tolerance {evaluation.tolerance:g} px" if evaluation.tolerance else ""
-        style.head(figure, f"{title}, {evaluation.n:,} images{tolerance}")
-    return figure
+    figure, (by_threshold, plane) = style.side_by_side(4.5, 1.15, 1.0)
+    for values, name, colour, dash in (
+        (curves.precision, "precision", style.COLOURS[5], (0, (5, 2))),
+        (curves.recall, "recall", style.COLOURS[2], (0, (1.5, 1.5))),
+        (curves.f, "F", style.COLOURS[0], "-"),
+    ):
+        by_threshold.plot(THRESHOLDS, values, color=colour, ls=dash, lw=2.2 if name == "F" else 1.6, label=name)
+    plane.plot(curves.recall, curves.precision, color=style.COLOURS[0], lw=2.0, label="_curve")
+    best = int(np.nanargmax(curves.f))
+    ods = f"ODS {curves.f[best]:.3f} at {THRESHOLDS[best]:.2f}"
+    _best(by_threshold, plane, curves, style.Look(style.COLOURS[0], "-", "o"), ods)
+    if evaluation.threshold is not None and round(100 * evaluation.threshold) != best:
+        _upright(by_threshold, evaluation.threshold, "per image")
+    _frame_planes(by_threshold, plane)
+    by_threshold.set_ylabel("precision, recall, F")
+    style.name_legend(figure, by_threshold, 5, handlelength=3)
+    tolerance = f"; tolerance {evaluation.tolerance:g} px" if evaluation.tolerance else ""
+    return style.head(figure, f"{title}, {evaluation.n:,} images{tolerance}")
 
 
 def _thresholds_caption(relation: Relation) -> Caption:
-    values = [
-        f"{row.name} {row.ods:.3f} at {row.ods_threshold:.2f}"
-        for row in relation.datasets
-        if row.ods is not None and row.ods_threshold is not None
-    ]
+    known = [(row.name, row.ods, row.ods_threshold) for row in relation.datasets if None not in (row.ods, row.ods_threshold)]
+    values = [f"{name} {ods:.3f} at {threshold:.2f}" for name, ods, threshold in known]
     line = "" if relation.settings.threshold is None else " The dashed line is the threshold that all images share."
     return Caption(
         THRESHOLDS_TITLE,
@@ -296,6 +279,7 @@ def _thresholds_caption(relation: Relation) -> Caption:
 
 
 @registered(_thresholds_caption, shows=lambda relation: relation.thresholds["f"].notna().any(), phone=True)
+@style.drawing()
 def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
     """Draw each labelled dataset's F by threshold, and precision against recall, from counts summed over images.
 
@@ -307,22 +291,20 @@ def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
     if not shown:
         return style.nothing(THRESHOLDS_TITLE, NO_COUNTS)
     look_of = style.looks(relation)
-    with style.drawing():
-        figure, (by_threshold, plane) = style.side_by_side(4.4 + 0.22 * -(-(len(shown) + 1) // 3), 1.15, 1.0)
-        for name in shown:
-            rows, look = by_name[name].sort_values("threshold"), look_of[name]
-            curves = Curves(*(np.asarray(rows[column], dtype=np.float64) for column in Curves._fields))
-            keywords: dict[str, Any] = {"color": look.colour, "ls": look.dash, "lw": 1.7, "label": style.name_text(name)}
-            by_threshold.plot(curves.threshold, curves.f, **keywords)
-            plane.plot(curves.recall, curves.precision, **keywords)
-            _best(by_threshold, plane, curves, look)
-        if relation.settings.threshold is not None:
-            _upright(by_threshold, relation.settings.threshold, "common threshold")
-        _frame_planes(by_threshold, plane)
-        by_threshold.set_ylabel("F of the dataset's summed counts")
-        style.name_legend(figure, by_threshold, handlelength=3)
-        style.head(figure, f"{THRESHOLDS_TITLE}, one curve a dataset; dots: best for the dataset (ODS)", left_out)
-    return figure
+    figure, (by_threshold, plane) = style.side_by_side(4.4 + 0.22 * -(-(len(shown) + 1) // 3), 1.15, 1.0)
+    for name in shown:
+        rows, look = by_name[name].sort_values("threshold"), look_of[name]
+        curves = Curves(*(np.asarray(rows[column], dtype=np.float64) for column in Curves._fields))
+        keywords: dict[str, Any] = {"color": look.colour, "ls": look.dash, "lw": 1.7, "label": style.name_text(name)}
+        by_threshold.plot(curves.threshold, curves.f, **keywords)
+        plane.plot(curves.recall, curves.precision, **keywords)
+        _best(by_threshold, plane, curves, look)
+    if relation.settings.threshold is not None:
+        _upright(by_threshold, relation.settings.threshold, "common threshold")
+    _frame_planes(by_threshold, plane)
+    by_threshold.set_ylabel("F of the dataset's summed counts")
+    style.name_legend(figure, by_threshold, handlelength=3)
+    return style.head(figure, f"{THRESHOLDS_TITLE}, one curve a dataset; dots: best for the dataset (ODS)", left_out)
 
 
 def pooled(evaluation: Evaluation) -> Curves | None:
@@ -351,12 +333,11 @@ def _upright(axes: Axes, threshold: float, name: str) -> None:
 
 def _frame_planes(by_threshold: Axes, plane: Axes) -> None:
     """Set both panels to 0-1, and draw curves of equal F behind the precision-recall data."""
-    for level in LEVELS:
+    faint: dict[str, Any] = {"color": style.MUTED, "lw": 0.7, "alpha": 0.45, "zorder": 1.5}
+    for level in (0.2, 0.4, 0.6, 0.8):
         at = level / (2 - level)
         recall = np.linspace(at, 1.0, 200)
-        plane.plot(
-            recall, level * recall / (2 * recall - level), color=style.MUTED, lw=0.7, alpha=0.45, zorder=1.5, label="_level"
-        )
+        plane.plot(recall, level * recall / (2 * recall - level), label="_level", **faint)
         place: dict[str, Any] = {"xycoords": plane.get_xaxis_transform(), "textcoords": "offset points"}
         plane.annotate(f"F {level:g}", (at, 1.0), (0, 3), **place).set(fontsize=7.5, color=style.MUTED, ha="center")
     for axes in (by_threshold, plane):

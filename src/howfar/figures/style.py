@@ -4,6 +4,7 @@ Nothing here changes matplotlib's global settings: figures are made inside `draw
 """
 
 import re
+import sys
 import textwrap
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from colorsys import hls_to_rgb
@@ -98,12 +99,6 @@ def name_text(name: str, longest: int = 28) -> str:
     return f"{flat[:head]}…{flat[-(longest - head - 1) :]}"
 
 
-def plain(text: Any) -> Any:
-    """Make a matplotlib text show ``$`` literally, as names may contain it, and return the text."""
-    text.set_parse_math(False)
-    return text
-
-
 def blank(width: float, height: float) -> Figure:
     """Make an empty figure with automatic layout, independent of pyplot; sizes in inches, on a phone as wide as that."""
     return Figure(figsize=(on_phone(min(width, PHONE), width), height), layout="constrained")
@@ -118,16 +113,17 @@ def side_by_side(height: float, *widths: float, rows: float = 0, **options: Any)
     return figure, panels
 
 
-def head(figure: Figure, title: str, note: str = "") -> None:
-    """Write the title at the left edge, and a smaller note, if any, below."""
-    whole = wrapped(title if not note else f"{title}\n{note}")
+def head(figure: Figure, title: str, note: str = "") -> Figure:
+    """Write the title at the left edge, and a smaller note, if any, below; return the figure, which is complete then."""
+    whole = wrapped(f"{title}\n{note.strip()}".strip())
     figure.suptitle(whole, x=0.01, ha="left", fontsize=10.5, color=INK, linespacing=1.5, parse_math=False)
+    return figure
 
 
-def head_filled(figure: Figure, title: str, note: str = "") -> None:
+def head_filled(figure: Figure, title: str, note: str = "") -> Figure:
     """Write the title, and a smaller note, if any, broken where a narrow figure ends, at about 12 letters an inch."""
     across = int(12 * figure.get_figwidth())
-    head(figure, textwrap.fill(title, across), textwrap.fill(note, across))
+    return head(figure, textwrap.fill(title, across), textwrap.fill(note.strip(), across))
 
 
 def wrapped(text: str) -> str:
@@ -139,22 +135,22 @@ def wrapped(text: str) -> str:
 
 def name_rows(axes: Axes, labels: Sequence[str], rise: float = 0.0) -> list[Text]:
     """Label the rows 0, 1, 2 … of a horizontal plot at the left, on a phone `rise` above each row; return the labels."""
-    axes.set_yticks(range(len(labels)), labels=on_phone([""] * len(labels), labels))
+    # Names may contain ``$``.
+    axes.set_yticks(range(len(labels)), labels=on_phone([""] * len(labels), labels), parse_math=False)
     axes.tick_params(axis="y", length=0)
     if _ON_PHONE.get():
         axes.spines["left"].set_visible(False)
         return [_above(axes, row - rise, 0.0, label.replace("\n", ", "), 9.0) for row, label in enumerate(labels)]
-    return [plain(label) for label in axes.get_yticklabels()]
+    return list(axes.get_yticklabels())
 
 
 def _above(axes: Axes, row: float, side: float, text: str, size: float) -> Text:
     """Write a text above a row, from the left edge (side 0) or up to the right one (1)."""
     place = axes.annotate(text, (side, row), (0, 7), xycoords=axes.get_yaxis_transform(), textcoords="offset points")
-    place.set(ha=("left", "right")[int(side)], va="bottom", fontsize=size, color=INK, in_layout=False)
+    place.set(ha=("left", "right")[int(side)], va="bottom", fontsize=size, color=INK, in_layout=False, parse_math=False)
     # Upright lines would strike through the words.
     place.set_bbox({"fc": PAPER, "ec": "none", "pad": 1})
-    named: Text = plain(place)
-    return named
+    return place
 
 
 @contextmanager
@@ -205,27 +201,20 @@ def _families() -> tuple[str, ...]:
     return ("DejaVu Sans", *(name for name in wider if name in installed))
 
 
-_MOST: Final = 0x10FFFF
-
-
 def prepare(figure: Figure) -> None:
     r"""Escape control characters in a figure's texts, and add the fonts that each text needs.
 
     A control in a text would make an SVG file ill-formed. A character that no installed font draws stays, and is a box in a
     picture of pixels; in SVG the reader's fonts show it.
     """
-    for text in figure.findobj(Text):
-        if not isinstance(text, Text):
-            continue
-        words = text.get_text()
-        plain = printable_lines(words)
-        if plain != words:
-            text.set_text(plain)
-        if not plain.isascii():
+    texts: list[Any] = figure.findobj(Text)
+    for text in texts:
+        text.set_text(printable_lines(text.get_text()))
+        if not text.get_text().isascii():
             properties = text.get_fontproperties()
             own = _characters(font_manager.findfont(properties))
-            lacking = sorted({ord(letter) for letter in plain} - own - {ord("\n")})
-            families = dict.fromkeys(family for code in lacking if (family := _family_with(code)) is not None)
+            lacking = sorted({ord(letter) for letter in text.get_text()} - own - {ord("\n")})
+            families = dict.fromkeys(filter(None, map(_family_with, lacking)))
             if families:
                 text.set_fontfamily([*properties.get_family(), *families])
 
@@ -244,31 +233,29 @@ def _characters(file: str) -> frozenset[int]:
     """Return the characters in a font file; none for files that matplotlib cannot read, such as colour emoji."""
     try:
         font: Any = font_manager.get_font(file)
-        return frozenset(code for code in font.get_charmap() if code <= _MOST)
+        return frozenset(code for code in font.get_charmap() if code <= sys.maxunicode)
     except (OSError, RuntimeError, ValueError):
         return frozenset()
 
 
+@drawing()
 def nothing(title: str, reason: str) -> Figure:
     """Draw a figure with the reason why it is empty."""
-    with drawing():
-        figure = blank(WIDTH, 1.6)
-        axes = figure.add_subplot()
-        axes.set_axis_off()
-        axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=MUTED)
-        head(figure, title)
-    return figure
+    figure = blank(WIDTH, 1.6)
+    axes = figure.add_subplot()
+    axes.set_axis_off()
+    axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=MUTED)
+    return head(figure, title)
 
 
 def name_legend(figure: Figure, handles: Axes | Sequence[Any], columns: int = 3, **style: Any) -> Legend:
     """Add a legend below the figure for these handles or a panel's labelled artists; names are taken literally."""
     shown = handles if isinstance(handles, Sequence) else handles.get_legend_handles_labels()[0]
-    columns = on_phone(
-        min(columns, 2 if max((len(str(handle.get_label())) for handle in shown), default=0) < 18 else 1), columns
-    )
+    longest = max((len(str(handle.get_label())) for handle in shown), default=0)
+    columns = on_phone(min(columns, 2 if longest < 18 else 1), columns)
     legend = figure.legend(handles=list(shown), loc="outside lower left", ncols=columns, **style)
     for text in legend.get_texts():
-        plain(text)
+        text.set_parse_math(False)
     return legend
 
 
@@ -333,12 +320,12 @@ def frame_forest(axes: Axes, names: Sequence[str], groups: Iterable[int] = ()) -
 
 def head_panel(axes: Axes, name: str, *lines: str, longest: int = 24) -> None:
     """Write a panel's title: the dataset's name, and smaller lines below, the last one pale, which may pass the edge."""
-    plain(axes.set_title(name_text(name, longest), color=INK, fontweight="bold", pad=5 + 12 * len(lines)))
+    heading: dict[str, Any] = {"color": INK, "fontweight": "bold", "parse_math": False}
+    axes.set_title(name_text(name, longest), pad=5 + 12 * len(lines), **heading)
     for position, line in enumerate(reversed(lines)):
         at = axes.annotate(line, (0, 1), (0, 4 + 12 * position), xycoords="axes fraction", textcoords="offset points")
         # Were the lines part of the layout, panels would shrink to make room for a long one.
-        at.set(fontsize=8, color=INK if position else MUTED, in_layout=False)
-        plain(at)
+        at.set(fontsize=8, color=INK if position else MUTED, in_layout=False, parse_math=False)
 
 
 def unit_plane(axes: Axes, grid: Literal["both", "y"] = "both") -> None:
@@ -364,13 +351,7 @@ def label_lowest(panels: Sequence[Axes], columns: int, text: str) -> None:
 
 
 def panel_grid(
-    count: int,
-    columns: int,
-    height: Callable[[int], float],
-    narrow: float = WIDTH,
-    *,
-    sharex: bool = True,
-    sharey: bool = True,
+    count: int, columns: int, height: Callable[[int], float], narrow: float = WIDTH, *, sharex: bool = True, sharey: bool = True
 ) -> tuple[Figure, list[Axes], int]:
     """Make a figure, `narrow` if of one column, with `count` panels on shared axes; return it, panels and number of columns."""
     columns = on_phone(1, min(columns, count))
@@ -393,8 +374,7 @@ def without_edges(axes: Axes) -> None:
     """Remove grid, ticks and edges from a panel of coloured cells."""
     axes.grid(visible=False)
     axes.tick_params(length=0)
-    for side in axes.spines.values():
-        side.set_visible(False)
+    axes.spines[:].set_visible(False)
 
 
 def picture_sheet(across: float, height: float, left: float = 0.0, top: float = 0.0) -> tuple[Figure, Axes]:

@@ -16,13 +16,7 @@ from howfar.distances.dataset_distances import dataset_to_dataset, self_distance
 from howfar.errors import InputError
 from howfar.option_validation import checked
 from howfar.options_by_function import CompareSettings
-from howfar.paper.study_common import (
-    BackboneStudySettings,
-    SpaceSettings,
-    check_backbones,
-    embedding_work,
-    loaded_backbones,
-)
+from howfar.paper.study_common import BackboneStudySettings, SpaceSettings, check_backbones, embedding_work, loaded_backbones
 from howfar.pipeline.measured_pairs import forget_pairs
 from howfar.progress import bar
 from howfar.projection import Projector

@@ -25,42 +25,45 @@ from howfar.text_formatting import format_number, signed
 COLUMNS: Final = 3
 MOST: Final = 12
 THIRDS: Final = (1 / 3, 2 / 3)
+WITHOUT_CRACKS: Final = ("S_5", "S_6")
+FARTHEST: Final = 2
+"""How many of the farthest datasets of a row are marked, as in table 2 of the paper."""
+NAMED: Final = 6
+LEVEL: Final = 0.05
 
 
+@style.drawing()
 def violins(table: DistanceTable) -> Figure:
     """Draw the distribution of I^dist in each of the first `MOST` secondaries, a panel per backbone.
 
     After fig. 3 of Achara & Pandey. Each panel has an axis of its own, as each backbone has features of its own.
     """
-    with style.drawing():
-        height = 0.5 * min(len(table.secondaries), MOST) + 0.75
-        figure, panels, left_out, _ = _panels(table, height)
-        for axes, shown in panels:
-            dataset_violins(axes, shown, [style.name_text(row.name, 20) for row in shown])
-            axes.tick_params(labelsize=8.5)
-        figure.supxlabel(f"mean distance to the images of P ({style.I_DIST} / n)", fontsize=9.5)
-        title = f"Distances of images from {style.name_text(table.primary)}"
-        style.head_filled(figure, title, f"Grey: its own images, leave-one-out. {left_out}".strip())
-    return figure
+    height = 0.5 * min(len(table.secondaries), MOST) + 0.75
+    figure, panels, left_out, _ = _panels(table, height)
+    for axes, shown in panels:
+        dataset_violins(axes, shown, [style.name_text(row.name, 20) for row in shown])
+        axes.tick_params(labelsize=8.5)
+    figure.supxlabel(f"mean distance to the images of P ({style.I_DIST} / n)", fontsize=9.5)
+    title = f"Distances of images from {style.name_text(table.primary)}"
+    return style.head_filled(figure, title, f"Grey: its own images, leave-one-out. {left_out}")
 
 
+@style.drawing()
 def sorted_thirds(table: DistanceTable) -> Figure:
     """Draw images of the first `MOST` secondaries in order of distance, a panel per backbone, after fig. 10 of the paper."""
-    with style.drawing():
-        figure, panels, left_out, columns = _panels(table, 2.6)
-        for axes, shown in panels:
-            for share in THIRDS:
-                axes.axvline(share, color=style.MUTED, lw=0.9, ls=(0, (2, 2)), label="_third", zorder=1)
-            for row in shown:
-                curve(axes, min_max(row.distances), row)
-            style.unit_plane(axes, "y")
-            axes.tick_params(labelsize=8.5)
-        style.label_lowest([axes for axes, _ in panels], columns, "share of images, nearest first")
-        style.name_legend(figure, panels[0][0], min(len(table.secondaries), 6), handlelength=3)
-        figure.supylabel(f"scaled {style.I_DIST}", fontsize=9.5)
-        title = f"Images in order of distance from {style.name_text(table.primary)}"
-        style.head_filled(figure, title, f"Distances are scaled from 0 to 1 in each dataset. {left_out}".strip())
-    return figure
+    figure, panels, left_out, columns = _panels(table, 2.6)
+    for axes, shown in panels:
+        for share in THIRDS:
+            axes.axvline(share, color=style.MUTED, lw=0.9, ls=(0, (2, 2)), label="_third", zorder=1)
+        for row in shown:
+            curve(axes, min_max(row.distances), row)
+        style.unit_plane(axes, "y")
+        axes.tick_params(labelsize=8.5)
+    style.label_lowest([axes for axes, _ in panels], columns, "share of images, nearest first")
+    style.name_legend(figure, panels[0][0], min(len(table.secondaries), 6), handlelength=3)
+    figure.supylabel(f"scaled {style.I_DIST}", fontsize=9.5)
+    title = f"Images in order of distance from {style.name_text(table.primary)}"
+    return style.head_filled(figure, title, f"Distances are scaled from 0 to 1 in each dataset. {left_out}")
 
 
 def _panels(table: DistanceTable, height: float) -> tuple[Figure, list[tuple[Axes, list[style.DatasetRow]]], str, int]:
@@ -75,9 +78,6 @@ def _panels(table: DistanceTable, height: float) -> tuple[Figure, list[tuple[Axe
         kind = "trivial" if feature.trivial else f"M of {feature.model}" if feature.model else feature.registered
         style.head_panel(axes, feature.label, f"{kind}, q = {feature.length:,}")
     return figure, drawn, left_out, columns
-
-
-WITHOUT_CRACKS: Final = ("S_5", "S_6")
 
 
 @dataclass(frozen=True)
@@ -125,10 +125,6 @@ def orders(table: DistanceTable, symbols: Mapping[str, str]) -> dict[str, Backbo
             trivial=comparison.backbone.name in table.trivial,
         )
     return found
-
-
-FARTHEST: Final = 2
-"""How many of the farthest datasets of a row are marked, as in table 2 of the paper."""
 
 
 def features(table: DistanceTable) -> doc.Table:
@@ -207,17 +203,14 @@ def _yes(answer: bool | None) -> doc.Cell:
     return doc.UNDEFINED if answer is None else doc.Cell("yes" if answer else "no", float(answer), strong=not answer)
 
 
-NAMED: Final = 6
-LEVEL: Final = 0.05
-
-
 def distance_lead(table: DistanceTable, answers: Mapping[str, BackboneOrder]) -> str:
     """State whether the datasets without cracks are farthest; without such datasets, name the farthest dataset."""
     if answers:
-        kinds = ((False, "backbone", "backbones"), (True, "trivial one", "trivial ones"))
-        holds = {kind: {name: each.holds for name, each in answers.items() if each.trivial == kind} for kind, *_ in kinds}
-        parts = [_counted(holds[kind], one, many) for kind, one, many in kinds]
-        return f"Every dataset without cracks is farther than every other {' and '.join(filter(None, parts))}."
+        parts = []
+        for trivial, one in ((False, "backbone"), (True, "trivial one")):
+            holds = {name: each.holds for name, each in answers.items() if each.trivial == trivial}
+            parts += [_counted(holds, one)] if holds else []
+        return f"Every dataset without cracks is farther than every other {' and '.join(parts)}."
     if len(table.backbones) > 1:
         return agreement_lead(table.comparison)
     ordered = sorted(table.comparison.comparisons[0].datasets, key=lambda dataset: dataset.o_dist_mean)
@@ -225,16 +218,16 @@ def distance_lead(table: DistanceTable, answers: Mapping[str, BackboneOrder]) ->
     return f"By {table.backbones[0]} {ordered[-1].name} is farthest from {table.primary}{beside}."
 
 
-def _counted(holds: Mapping[str, bool], one: str, many: str) -> str:
-    """State for how many backbones the claim holds, naming these or the others, whichever are fewer; "" without any."""
+def _counted(holds: Mapping[str, bool], one: str) -> str:
+    """State for how many backbones the claim holds, naming these or the others, whichever are fewer."""
     holding, failing = ([name for name in holds if holds[name] == answer] for answer in (True, False))
     if not holding:
-        return f"by no {one} ({doc.listing(failing, NAMED)})" if failing else ""
+        return f"by no {one} ({doc.listing(failing, NAMED)})"
     if not failing:
-        every = {1: f"the {one}", 2: f"both {many}"}.get(len(holds), f"all {len(holds)} {many}")
+        every = {1: f"the {one}", 2: f"both {one}s"}.get(len(holds), f"all {len(holds)} {one}s")
         return f"by {every} ({doc.listing(holding, NAMED)})"
     named = doc.listing(holding, NAMED) if len(holding) <= len(failing) else f"not {doc.listing(failing, NAMED)}"
-    return f"by {len(holding)} of {len(holds)} {many} ({named})"
+    return f"by {len(holding)} of {len(holds)} {one}s ({named})"
 
 
 def order_sentences(answers: Mapping[str, BackboneOrder]) -> tuple[str, str, str]:
@@ -392,29 +385,27 @@ def _figures(result: DistanceTable) -> list[doc.Part]:
     ]
 
 
+@style.drawing()
 def components_curve(result: Components) -> Figure:
     """Draw each secondary's relative distance by number of components, a panel per backbone (appendix A.1)."""
     shown, left_out = style.first(result.secondaries, 2 * MOST)
-    with style.drawing():
-        count = len(result.backbones)
-        figure, panels, _ = style.panel_grid(count, COLUMNS, lambda lines: 1.2 + 2.6 * lines, narrow=5.6, sharey=False)
-        for axes, backbone in zip(panels, result.backbones, strict=True):
-            for position, name in enumerate(shown):
-                row, own = matching(result.distances, backbone=backbone, dataset=name), style.look(position)
-                marks: dict[str, Any] = {"color": own.colour, "ls": own.dash, "marker": own.marker, "ms": 3.5, "lw": 1.6}
-                axes.plot(row["components"], row["relative"], label=name, **marks)
-            plateau = result.plateaus[backbone]
-            if plateau is not None:
-                axes.axvline(plateau, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
-            style.head_panel(axes, backbone, "no plateau" if plateau is None else f"holds from {plateau}")
-            axes.tick_params(labelbottom=True)
-            axes.set_xticks(result.components)
-            axes.set_xlabel("principal components z")
-        figure.supylabel("relative distance", fontsize=9.5)
-        style.name_legend(figure, panels[0], min(len(shown), 6))
-        note = f"Distance from {result.primary} over its distance from itself. {left_out}"
-        style.head_filled(figure, "Distances by the number of components", note.strip())
-    return figure
+    count = len(result.backbones)
+    figure, panels, _ = style.panel_grid(count, COLUMNS, lambda lines: 1.2 + 2.6 * lines, narrow=5.6, sharey=False)
+    for axes, backbone in zip(panels, result.backbones, strict=True):
+        for position, name in enumerate(shown):
+            row, own = matching(result.distances, backbone=backbone, dataset=name), style.look(position)
+            marks: dict[str, Any] = {"color": own.colour, "ls": own.dash, "marker": own.marker, "ms": 3.5, "lw": 1.6}
+            axes.plot(row["components"], row["relative"], label=name, **marks)
+        plateau = result.plateaus[backbone]
+        if plateau is not None:
+            axes.axvline(plateau, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1)
+        style.head_panel(axes, backbone, "no plateau" if plateau is None else f"holds from {plateau}")
+        axes.tick_params(labelbottom=True)
+        axes.set(xticks=result.components, xlabel="principal components z")
+    figure.supylabel("relative distance", fontsize=9.5)
+    style.name_legend(figure, panels[0], min(len(shown), 6))
+    note = f"Distance from {result.primary} over its distance from itself. {left_out}"
+    return style.head_filled(figure, "Distances by the number of components", note)
 
 
 def components_section(result: Components, context: doc.Context) -> doc.Section:
@@ -467,14 +458,13 @@ def components_lead(result: Components) -> str:
 
 
 def _component_table(result: Components, backbone: str) -> doc.Table:
-    measured = matching(result.distances, backbone=backbone)
-    rows = [(z, own.set_index("dataset")) for z, own in measured.groupby("components")]
+    measured: Any = matching(result.distances, backbone=backbone).set_index("dataset").groupby("components")
 
     def scaled(name: str) -> doc.ColumnOf[Any]:
         return name, "", lambda row: doc.decimal(float(row[1]["o_dist_scaled"][name]))
 
     return doc.tabulate(
-        rows,
+        measured,
         ("components", "", lambda row: doc.Cell(f"{row[0]}", float(row[0]), strong=row[0] == result.plateaus[backbone])),
         *map(scaled, result.secondaries),
         ("explained", "", lambda row: doc.percentage(float(row[1]["explained_variance"].min()))),

@@ -58,9 +58,8 @@ def _check(settings: EdgesSettings, inputs: Inputs) -> None:
 def _run(settings: EdgesSettings, inputs: Inputs) -> Edges:
     dataset = drawn(inputs.dataset(settings.dataset), settings.limit, settings.seed)
     seed, studied = baseline_seed(inputs, settings.of), adapted(inputs, settings.of)
-    trained: dict[str, Any] = {
-        name: matching(studied[name].models, model=BASELINE, seed=seed).iloc[0] for name in _models(settings, inputs)
-    }
+    names = _models(settings, inputs)
+    trained: dict[str, Any] = {name: matching(studied[name].models, model=BASELINE, seed=seed).iloc[0] for name in names}
     mapped = [_mapped(name, dataset, float(row["threshold"]), settings.of, inputs) for name, row in trained.items()]
     images = pd.concat([frame for frame, _ in mapped], ignore_index=True)
     weights = partial(image_weights, draws=settings.bootstrap, seed=[settings.seed, _STREAM])
@@ -77,15 +76,15 @@ def _run(settings: EdgesSettings, inputs: Inputs) -> Edges:
         for one, other in combinations(trained, 2)
     )
     # A random sample of images for the figure, in their order.
-    names = images["image"].unique()
-    chosen = stream(settings.seed, "edges").choice(len(names), min(settings.images, len(names)), replace=False)
+    shown = images["image"].unique()
+    chosen = stream(settings.seed, "edges").choice(len(shown), min(settings.images, len(shown)), replace=False)
     return Edges(
         dataset=settings.dataset,
         of=settings.of,
         seed=seed,
         models=tuple(models),
         differences=tuple(differences),
-        shown=tuple(str(names[position]) for position in np.sort(chosen)),
+        shown=tuple(map(str, shown[np.sort(chosen)])),
         images=images,
         provenance=Provenance.now(),
         skipped=tuple(dict.fromkeys(each for _, skipped in mapped for each in skipped)),

@@ -20,6 +20,16 @@ _LABELS: Final = 0.72
 _FEWEST: Final = 4
 """Columns that there is room for: 144 pixels look coarse in larger pictures."""
 _NUMBER: Final = 0.2
+PAPERS: Final = "deepcrack"
+"""The segmenter of which the paper says that it draws edges."""
+LIMITS: Final = (
+    "A strong gradient is not always an edge: texture has one too. The measure says that a map goes with what changes in the "
+    "image, not with which objects end there.",
+    "It compares ranks, so that a map of faint traces along every edge scores as one of certain lines: read it beside the mean "
+    "probability.",
+    "Each model is M of one seed; another training, or a longer one, may draw otherwise: see how well it does on P. Intervals "
+    "are over images alone.",
+)
 
 
 def _caption(result: Edges) -> Caption:
@@ -34,6 +44,7 @@ def _caption(result: Edges) -> Caption:
 
 
 @registered(_caption, vector=False)
+@style.drawing()
 def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> Figure:
     """Draw a row of photographs, and below a row of probability maps for each of the first `limit` models.
 
@@ -45,29 +56,27 @@ def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> F
     shown = [by_image[image] for image in result.shown]
     photographs = [thumbnail(str(own["path"].iloc[0])) for own in shown]
     high = max((extent(each.pixels)[1] for each in photographs if each.pixels is not None), default=1.0)
-    with style.drawing():
-        across = _LABELS + max(len(shown), _FEWEST) * _STEP
-        lines = len(result.models[:limit])
-        figure, axes = style.picture_sheet(across, high + 0.06 + lines * (high + _NUMBER), top=-0.02)
-        _label(axes, "photograph", "", high / 2)
-        for position, (image, picture) in enumerate(zip(result.shown, photographs, strict=True)):
-            square(axes, picture, f"photograph:{image}", _LABELS + position * _STEP, (high - 1) / 2)
-        for line, drawn in enumerate(result.models[:limit]):
-            model, top = drawn.model, high + 0.06 + line * (high + _NUMBER)
-            mean = "" if drawn.edges.value is None else f"mean {signed(drawn.edges.value)}"
-            _label(axes, style.name_text(model, 14), mean, top + high / 2)
-            for position, (image, own) in enumerate(zip(result.shown, shown, strict=True)):
-                left, there = _LABELS + position * _STEP, model in own.index
-                picture = probabilities(Path(folder) / str(own.loc[model, "map"])) if there else Thumbnail(None, "not made")
-                square(axes, picture, f"{model}:{image}", left, top + (high - 1) / 2)
-                value = float(own["edges"].loc[model]) if there else float("nan")
-                number = "the same everywhere" if value != value else signed(value)
-                below = high if picture.pixels is None else (high + extent(picture.pixels)[1]) / 2
-                style.words_below(axes, left + 0.5, top + below + 0.02, number, 7.5)
-        left_out = "" if len(result.models) <= limit else f" The first {limit} of {len(result.models)} models are shown."
-        note = f"White is certain foreground; under each map how far it follows edges, from −1 to 1.{left_out}"
-        style.head(figure, f"What the trained models draw on {style.name_text(result.dataset)}", note)
-    return figure
+    across = _LABELS + max(len(shown), _FEWEST) * _STEP
+    lines = len(result.models[:limit])
+    figure, axes = style.picture_sheet(across, high + 0.06 + lines * (high + _NUMBER), top=-0.02)
+    _label(axes, "photograph", "", high / 2)
+    for position, (image, picture) in enumerate(zip(result.shown, photographs, strict=True)):
+        square(axes, picture, f"photograph:{image}", _LABELS + position * _STEP, (high - 1) / 2)
+    for line, drawn in enumerate(result.models[:limit]):
+        model, top = drawn.model, high + 0.06 + line * (high + _NUMBER)
+        mean = "" if drawn.edges.value is None else f"mean {signed(drawn.edges.value)}"
+        _label(axes, style.name_text(model, 14), mean, top + high / 2)
+        for position, (image, own) in enumerate(zip(result.shown, shown, strict=True)):
+            left, there = _LABELS + position * _STEP, model in own.index
+            picture = probabilities(Path(folder) / str(own.loc[model, "map"])) if there else Thumbnail(None, "not made")
+            square(axes, picture, f"{model}:{image}", left, top + (high - 1) / 2)
+            value = float(own["edges"].loc[model]) if there else float("nan")
+            number = "the same everywhere" if value != value else signed(value)
+            below = high if picture.pixels is None else (high + extent(picture.pixels)[1]) / 2
+            style.words_below(axes, left + 0.5, top + below + 0.02, number, 7.5)
+    left_out = "" if len(result.models) <= limit else f" The first {limit} of {len(result.models)} models are shown."
+    note = f"White is certain foreground; under each map how far it follows edges, from −1 to 1.{left_out}"
+    return style.head(figure, f"What the trained models draw on {style.name_text(result.dataset)}", note)
 
 
 def _label(axes: Axes, name: str, number: str, middle: float) -> None:
@@ -75,10 +84,6 @@ def _label(axes: Axes, name: str, number: str, middle: float) -> None:
     axes.text(_LABELS - 0.08, middle - (0.05 if number else 0), name, fontweight="bold", **keywords)
     if number:
         axes.text(_LABELS - 0.08, middle + 0.09, number, **{**keywords, "fontsize": 7.5, "color": style.MUTED})
-
-
-PAPERS: Final = "deepcrack"
-"""The segmenter of which the paper says that it draws edges."""
 
 
 def section(result: Edges, context: doc.Context) -> doc.Section:
@@ -92,7 +97,7 @@ def section(result: Edges, context: doc.Context) -> doc.Section:
     differences = doc.tabulate(
         result.differences,
         ("models", "", lambda each: doc.Cell(f"{each.model} − {each.other}")),
-        ("difference", "", lambda each: _cell(each.edges, sign=True)),
+        ("difference", "", lambda each: doc.interval_cell(each.edges, doc.three)),
     )
     same = "Difference of the rank correlations of map and gradient on the same images, with its 95 % bootstrap interval."
     apart = doc.TablePart("differences", "How much more one model follows edges than another", differences, same)
@@ -121,16 +126,6 @@ def section(result: Edges, context: doc.Context) -> doc.Section:
     return doc.Section(lead(result), parts, sentences, LIMITS)
 
 
-LIMITS: Final = (
-    "A strong gradient is not always an edge: texture has one too. The measure says that a map goes with what changes in the "
-    "image, not with which objects end there.",
-    "It compares ranks, so that a map of faint traces along every edge scores as one of certain lines: read it beside the mean "
-    "probability.",
-    "Each model is M of one seed; another training, or a longer one, may draw otherwise: see how well it does on P. Intervals "
-    "are over images alone.",
-)
-
-
 def lead(result: Edges) -> str:
     """Name the model that follows edges most, and state whether its lead is beyond chance."""
     known = [each for each in result.models if each.edges.value is not None]
@@ -157,20 +152,19 @@ def _models(result: Edges) -> doc.Table:
     held_out = "on the held-out photographs of P: how well the model does what it was trained for"
     blank = "images whose map is the same everywhere, which have no correlation"
 
+    def cell(average: Interval, *, strong: bool = False) -> doc.Cell:
+        return doc.interval_cell(average, partial(doc.unsigned, decimals=3), strong=strong)
+
     def follows(each: ModelEdges) -> doc.Cell:
-        return _cell(each.edges, strong=len(result.models) > 1 and each.edges.value == most)
+        return cell(each.edges, strong=len(result.models) > 1 and each.edges.value == most)
 
     return doc.tabulate(
         result.models,
         ("model", "", lambda each: doc.Cell(each.model)),
         ("ODS on P", held_out, lambda each: doc.decimal(each.held_out_ods)),
         ("threshold", "tuned on the same photographs", lambda each: doc.decimal(each.threshold, 2)),
-        ("foreground", "share of an image above the threshold", lambda each: _cell(each.foreground)),
-        ("mean probability", "", lambda each: _cell(each.probability)),
+        ("foreground", "share of an image above the threshold", lambda each: cell(each.foreground)),
+        ("mean probability", "", lambda each: cell(each.probability)),
         ("follows edges", "rank correlation of map and gradient, mean over the images", follows),
         ("blank", blank, lambda each: doc.count(each.blank)),
     )
-
-
-def _cell(average: Interval, *, strong: bool = False, sign: bool = False) -> doc.Cell:
-    return doc.interval_cell(average, doc.three if sign else partial(doc.unsigned, decimals=3), strong=strong)

@@ -46,6 +46,18 @@ from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
 from howfar.studies.study_file.read_study_file import Inputs
 from howfar.tasks.map_scores_and_signals import resized
 
+IMAGES: Final = 3
+ROUNDS: Final = 5
+_ENOUGH_ROUNDS: Final = 2
+_PATIENCE: Final = 120.0
+"""Seconds after which no further round is begun."""
+MEAN_F, PRECISION, RECALL = "mean_f", "precision", "recall"
+MEASURES = (MEAN_F, PRECISION, RECALL)
+RANKING: Final = (
+    "wish", "model", "value", "low", "high", "rank", "rank_low", "rank_high", "first", "over", "over_low", "over_high"
+)  # fmt: skip
+"""The columns of `Pool.rankings`."""
+
 
 class Trained(NamedTuple):
     """Identify a training: the pool's model, the number of images of each secondary, and the seed."""
@@ -89,43 +101,28 @@ def count_maps(study: Adaptation, folder: Path, strategy: str, datasets: Sequenc
 
     The maps lie below `folder`, in a folder of each segmenter.
     """
-    images, compared = study.images[study.images["mask"] != ""], trainings(study, strategy)
-    files = [str(folder / name / file) for name, file in zip(images["segmenter"], images["map"], strict=True)]
-    groups = dict(tuple(images.assign(map=files).groupby(["segmenter", "model", "seed", "dataset"])))
-    keys = compared[["segmenter", "model", "seed"]].itertuples(index=False, name=None)
-    labels = dict(zip(compared["training"], keys, strict=True))
-    counted = []
+    keys, compared = ["segmenter", "shots", "seed"], trainings(study, strategy)
+    columns = ["dataset", "image", "photograph", "mask", "map", "segmenter", "model", "seed"]
+    images = study.images.loc[study.images["mask"] != "", columns]
+    images = images.merge(compared[["model", *keys]], on=["segmenter", "model", "seed"])
+    images["map"] = [str(folder / name / file) for name, file in zip(images["segmenter"], images["map"], strict=True)]
+    labels: list[Trained] = compared["training"].tolist()
+    by_training, counted = pd.MultiIndex.from_tuples(labels), []
     for dataset in datasets:
-        rows = {training: groups.get((*key, dataset), images[:0]) for training, key in labels.items()}
-        counted.append(_counted(dataset, rows, study.settings.get("score_size"), progress))
+        own = matching(images, dataset=dataset)
+        every = own.drop_duplicates("image").set_index("image")
+        maps = own.pivot(index="image", columns=keys, values="map").reindex(every.index, columns=by_training)
+        shared = every.loc[maps.notna().all(axis=1)]
+        if shared.empty:
+            remedy = "choose fewer images in the study of adaptation"
+            raise InputError.of(f"dataset {dataset}", "must hold an image that all models were scored on", "none", remedy)
+        tasks = list(zip(shared["mask"], maps.loc[shared.index].itertuples(index=False, name=None), strict=True))
+        found = LocalRunner().run(partial(_count, side=study.settings.get("score_size")), tasks)
+        shown = bar(found, progress=progress, total=len(tasks), unit="image", desc=f"counting {dataset}")
+        counts = dict(zip(labels, map(stack, zip(*shown, strict=True)), strict=True))
+        photographs = tuple(shared["photograph"].astype(str))
+        counted.append(Counted(dataset, tuple(shared.index), photographs, len(every) - len(shared), counts))
     return counted
-
-
-def _counted(dataset: str, files: Mapping[Trained, pd.DataFrame], side: int | None, progress: bool) -> Counted:
-    by_image = {training: rows.set_index("image") for training, rows in files.items()}
-    every = dict.fromkeys(name for rows in by_image.values() for name in rows.index)
-    shared = [name for name in every if all(name in rows.index for rows in by_image.values())]
-    if not shared:
-        remedy = "choose fewer images in the study of adaptation"
-        raise InputError.of(f"dataset {dataset}", "must hold an image that all models were scored on", "none", remedy)
-    first = next(iter(by_image.values())).loc[shared]
-    maps = zip(*(rows.loc[shared, "map"] for rows in by_image.values()), strict=True)
-    tasks = list(zip(first["mask"], maps, strict=True))
-    shown = bar(
-        LocalRunner().run(partial(_count, side=side), tasks),
-        progress=progress,
-        total=len(tasks),
-        unit="image",
-        desc=f"counting {dataset}",
-    )
-    by_training = zip(*shown, strict=True)
-    return Counted(
-        dataset=dataset,
-        images=tuple(shared),
-        photographs=tuple(first["photograph"].astype(str)),
-        left_out=len(every) - len(shared),
-        counts={training: stack(counts) for training, counts in zip(by_image, by_training, strict=True)},
-    )
 
 
 def _count(task: tuple[str, Sequence[str]], side: int | None) -> list[Counts]:
@@ -138,10 +135,6 @@ def _count(task: tuple[str, Sequence[str]], side: int | None) -> list[Counts]:
     except (ImageError, InputError) as error:
         raise InputError.of("map or mask", "must be readable", place, f"{error}: run the study of adaptation again") from error
     return counts
-
-
-MEAN_F, PRECISION, RECALL = "mean_f", "precision", "recall"
-MEASURES = (MEAN_F, PRECISION, RECALL)
 
 
 @dataclass(frozen=True, eq=False)
@@ -225,13 +218,6 @@ def _scores(
     return mean_f, precision, recall
 
 
-IMAGES: Final = 3
-ROUNDS: Final = 5
-_ENOUGH_ROUNDS: Final = 2
-_PATIENCE: Final = 120.0
-"""Seconds after which no further round is begun."""
-
-
 def costs_of(checkpoints: Mapping[str, Checkpoint]) -> pd.DataFrame:
     """Count the parameters of each model's network.
 
@@ -240,10 +226,10 @@ def costs_of(checkpoints: Mapping[str, Checkpoint]) -> pd.DataFrame:
     """
     rows = []
     for model, checkpoint in checkpoints.items():
-        parameters, card = list(checkpoint.build().parameters()), checkpoint.card
-        trained = sum(each.numel() for each in parameters if each.requires_grad)
-        row = {"model": model, "segmenter": card.segmenter, "size": card.size}
-        rows.append({**row, "parameters": sum(each.numel() for each in parameters), "trained": trained})
+        sizes = [(each.numel(), each.requires_grad) for each in checkpoint.build().parameters()]
+        row = {"model": model, "segmenter": checkpoint.card.segmenter, "size": checkpoint.card.size}
+        row |= {"parameters": sum(size for size, _ in sizes), "trained": sum(size for size, trains in sizes if trains)}
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
@@ -291,13 +277,12 @@ def scores_of(
     # that of the mean.
     keys = ["segmenter", "seed", "model"]
     fitted = matching(study.slopes, measure=F_OWN).merge(trainings(study, strategy)[[*keys, "shots"]], on=keys)
-    columns = ["n", "photographs", "slope", "low", "high"]
+    by_dataset: Any = fitted.groupby(["segmenter", "shots", "dataset"], sort=False)
     trends, unknown = {}, Interval(None)
-    by_dataset: Any = fitted.groupby(["segmenter", "shots", "dataset"], sort=False)[columns]
-    for (segmenter, shots, dataset), own in by_dataset:
-        n, photographs, *slope = np.mean(own.to_numpy(dtype=np.float64).tolist(), axis=0).tolist()
-        mean = Interval(*(None if np.isnan(value) else value for value in slope))
-        trends[segmenter, shots, dataset] = Trend(int(n), int(photographs), unknown, unknown, slope=mean, partial=None)
+    for key, own in by_dataset[["n", "photographs", "slope", "low", "high"]]:
+        mean = own.mean(skipna=False)
+        slope = Interval.of(mean, "slope", "low", "high")
+        trends[key] = Trend(int(mean["n"]), int(mean["photographs"]), unknown, unknown, slope=slope, partial=None)
 
     rows = []
     for (m, model), (q, shots), (d, dataset) in product(enumerate(drawn.models), enumerate(drawn.shots), enumerate(counted)):
@@ -396,12 +381,6 @@ def wished(
     else:
         values = drawn.at(wish, max(drawn.shots), secondaries).mean(axis=1)
     return Wished(values, values)
-
-
-RANKING: Final = (
-    "wish", "model", "value", "low", "high", "rank", "rank_low", "rank_high", "first", "over", "over_low", "over_high"
-)  # fmt: skip
-"""The columns of `Pool.rankings`."""
 
 
 def rankings_of(

@@ -22,65 +22,64 @@ from howfar.text_formatting import format_number, share, signed
 F_CURVES = (0.2, 0.4, 0.6, 0.8)
 MOST_DATASETS = 8
 _SHAPES = (*style.MARKERS, "v", "P", "X", "*")
+COLUMNS = 3
+_APART = 0.06
+"""Distance of models that stand beside each other, so that their bars can be told apart."""
+SURE, LIKELY = 0.95, 0.8
+PAPER: Final[Mapping[str, tuple[str, str]]] = {"adsam": ("ADSAM", "precision"), "deepcrack": ("DeepCrack", "recall")}
+"""Which segmenter the paper suggests for what (section 5)."""
 
 
+@style.drawing()
 def precision_recall_plane(result: Pool, *, limit: int = MOST_DATASETS) -> Figure:
     """Draw every model's precision against recall on each of the first `limit` secondaries, unadapted and with the most images.
 
     Both are of summed counts at each training's own threshold, with 95 % intervals over photographs and trainings.
     """
     datasets, left_out = style.first(result.secondaries, min(limit, len(_SHAPES)))
-    with style.drawing():
-        figure = style.blank(style.WIDTH, 4.9)
-        panels = figure.subplots(1, 2, sharex=True, sharey=True).ravel().tolist()
-        for axes, shots in zip(panels, (0, result.most), strict=True):
-            _plane(axes)
-            for position, model in enumerate(result.models):
-                for mark, dataset in enumerate(datasets):
-                    rows = matching(result.scores, model=model, shots=shots, dataset=dataset)
-                    _cross(axes, rows, style.look(position).colour, _SHAPES[mark], f"{model}:{dataset}")
-            known = style.name_text(result.primary, 20)
-            name = f"M{shots}: {known} and {shots} of each" if shots else f"M: {known} alone"
-            style.head_panel(axes, name, longest=44)
-            axes.set_xlabel("recall")
-        panels[0].set_ylabel("precision")
-        lines = [
-            Line2D([], [], color=style.look(k).colour, marker="o", lw=1.6, label=name) for k, name in enumerate(result.models)
-        ]
-        grey: dict[str, Any] = {"color": style.MUTED, "ls": "none"}
-        marks = [Line2D([], [], marker=_SHAPES[k], label=name, **grey) for k, name in enumerate(datasets)]
-        style.name_legend(figure, [*lines, *marks], 6)
-        style.head_filled(
-            figure, "Precision and recall", f"Bars are 95 % intervals; along a grey curve F is the same. {left_out}".strip()
-        )
-    return figure
+    figure, panels = style.side_by_side(4.9, 1, 1, sharex=True, sharey=True)
+    for axes, shots in zip(panels, (0, result.most), strict=True):
+        _plane(axes)
+        for position, model in enumerate(result.models):
+            for shape, dataset in zip(_SHAPES, datasets, strict=False):
+                rows = matching(result.scores, model=model, shots=shots, dataset=dataset)
+                _cross(axes, rows, style.look(position).colour, shape, f"{model}:{dataset}")
+        known = style.name_text(result.primary, 20)
+        name = f"M{shots}: {known} and {shots} of each" if shots else f"M: {known} alone"
+        style.head_panel(axes, name, longest=44)
+        axes.set_xlabel("recall")
+    panels[0].set_ylabel("precision")
+    lines = [Line2D([], [], color=style.look(k).colour, marker="o", lw=1.6, label=name) for k, name in enumerate(result.models)]
+    grey: dict[str, Any] = {"color": style.MUTED, "ls": "none"}
+    marks = [Line2D([], [], marker=_SHAPES[k], label=name, **grey) for k, name in enumerate(datasets)]
+    style.name_legend(figure, [*lines, *marks], 6)
+    note = f"Bars are 95 % intervals; along a grey curve F is the same. {left_out}"
+    return style.head_filled(figure, "Precision and recall", note)
 
 
+@style.drawing()
 def rank_intervals(result: Pool) -> Figure:
     """Draw every model's rank under each wish with its 95 % interval, and the share of draws it leads."""
     wishes = result.answered()
     models = list(result.models)
-    with style.drawing():
-        height = 0.85 + 0.3 * len(models)
-        figure, panels, columns = style.panel_grid(len(wishes), 2, lambda lines: 0.9 + lines * height, narrow=5.6)
-        for axes, wish in zip(panels, wishes, strict=True):
-            ranked = []
-            for place, (model, row) in enumerate(result.ranking(wish).set_index("model").loc[models].iterrows()):
-                look = replace(style.look(place), marker="o")
-                ends = (row["rank"], row["rank_low"], row["rank_high"])
-                ranked.append(ForestRow(str(model), *ends, look, share(float(row["first"]))))
-            forest(axes, ranked, width=2, solid_capstyle="round")
-            axes.tick_params(axis="y", length=0, labelcolor=style.INK)
-            style.head_panel(axes, wish)
-            style.head_numbers(axes, "first in")
-        figure.set_layout_engine("constrained", wspace=0.08)
-        frame_forest(panels[0], [style.name_text(model, 24) for model in models])
-        panels[0].set_xlim(0.6, len(models) + 0.4)
-        panels[0].set_xticks(range(1, len(models) + 1))
-        style.label_lowest(panels, columns, "rank, 1 for the best")
-        note = f"Lines are 95 % intervals over {result.bootstrap:,} draws; right: draws in which a model is first"
-        style.head_filled(figure, "Ranks under each wish", note)
-    return figure
+    height = 0.85 + 0.3 * len(models)
+    figure, panels, columns = style.panel_grid(len(wishes), 2, lambda lines: 0.9 + lines * height, narrow=5.6)
+    for axes, wish in zip(panels, wishes, strict=True):
+        ranked = []
+        for place, (model, row) in enumerate(result.ranking(wish).set_index("model").loc[models].iterrows()):
+            look = replace(style.look(place), marker="o")
+            ends = (row["rank"], row["rank_low"], row["rank_high"])
+            ranked.append(ForestRow(str(model), *ends, look, share(float(row["first"]))))
+        forest(axes, ranked, width=2, solid_capstyle="round")
+        axes.tick_params(axis="y", length=0, labelcolor=style.INK)
+        style.head_panel(axes, wish)
+        style.head_numbers(axes, "first in")
+    figure.set_layout_engine("constrained", wspace=0.08)
+    frame_forest(panels[0], [style.name_text(model, 24) for model in models])
+    panels[0].set(xlim=(0.6, len(models) + 0.4), xticks=range(1, len(models) + 1))
+    style.label_lowest(panels, columns, "rank, 1 for the best")
+    note = f"Lines are 95 % intervals over {result.bootstrap:,} draws; right: draws in which a model is first"
+    return style.head_filled(figure, "Ranks under each wish", note)
 
 
 def _plane(axes: Axes) -> None:
@@ -91,19 +90,16 @@ def _plane(axes: Axes) -> None:
             precision = f * recall / (2 * recall - f)
         inside = (precision > 0) & (precision <= 1)
         axes.plot(recall[inside], precision[inside], color=style.MUTED, lw=0.8, alpha=0.5, zorder=1, label="_f")
-        axes.annotate(
-            f"F {f:g}", (1, f / (2 - f)), (-2, 2), textcoords="offset points", ha="right", fontsize=7.5, color=style.MUTED
-        )
+        at = axes.annotate(f"F {f:g}", (1, f / (2 - f)), (-2, 2), textcoords="offset points")
+        at.set(ha="right", fontsize=7.5, color=style.MUTED)
     axes.plot([0, 1], [0, 1], color=style.MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1, label="_equal")
     style.unit_plane(axes)
     axes.set_aspect("equal")
 
 
 def _cross(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str) -> None:
-    for row in rows.to_dict("records"):
+    for row in rows.dropna(subset=["recall", "precision"]).to_dict("records"):
         recall, precision = float(row["recall"]), float(row["precision"])
-        if np.isnan(recall) or np.isnan(precision):
-            continue
         bars: dict[str, Any] = {"color": colour, "lw": 1.1, "alpha": 0.7, "zorder": 2.2, "label": "_interval"}
         axes.plot([row["recall_low"], row["recall_high"]], [precision] * 2, **bars)
         axes.plot([recall] * 2, [row["precision_low"], row["precision_high"]], **bars)
@@ -111,36 +107,30 @@ def _cross(axes: Axes, rows: pd.DataFrame, colour: str, marker: str, label: str)
         axes.plot([recall], [precision], zorder=2.5, label=label, **mark)
 
 
-COLUMNS = 3
-_APART = 0.06
-"""Distance of models that stand beside each other, so that their bars can be told apart."""
-
-
+@style.drawing()
 def labels_curve(result: Pool, *, limit: int = 12) -> Figure:
     """Draw mean F by the number of images of each of the first `limit` datasets, a line per model at its own threshold."""
     datasets, left_out = style.first(result.secondaries, limit)
-    with style.drawing():
-        figure, panels, columns = style.panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
-        middle = (len(result.models) - 1) / 2
-        for axes, dataset in zip(panels, datasets, strict=True):
-            axes.grid(True, axis="y")
-            axes.axhline(result.level, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
-            for place, model in enumerate(result.models):
-                rows = matching(result.scores, model=model, dataset=dataset).sort_values("shots")
-                # The numbers of shots grow as powers do, so that they stand at equal steps.
-                at = [result.shots.index(int(shots)) + _APART * (place - middle) for shots in rows["shots"]]
-                own = style.look(place)
-                axes.plot(at, rows["mean_f"], color=own.colour, ls=own.dash, marker=own.marker, ms=4, lw=1.6, label=model)
-                axes.vlines(at, rows["mean_f_low"], rows["mean_f_high"], color=own.colour, lw=1, alpha=0.7, label="_interval")
-            axes.set_xticks(range(len(result.shots)), labels=[f"{shots}" for shots in result.shots])
-            style.head_panel(axes, dataset)
-        style.label_lowest(panels, columns, "images of each dataset")
-        panels[0].set_ylim(bottom=0)
-        figure.supylabel("mean F", fontsize=9.5)
-        style.name_legend(figure, panels[0], min(len(result.models), 6))
-        note = f"Bars are 95 % intervals; dashed: F {result.level:g}, the level. {left_out}"
-        style.head_filled(figure, "Mean F by the number of images", note.strip())
-    return figure
+    figure, panels, columns = style.panel_grid(len(datasets), COLUMNS, lambda lines: 1.2 + 2.5 * lines, narrow=5.6)
+    middle = (len(result.models) - 1) / 2
+    for axes, dataset in zip(panels, datasets, strict=True):
+        axes.grid(True, axis="y")
+        axes.axhline(result.level, color=style.MUTED, lw=1, ls=(0, (4, 3)), zorder=1, label="_level")
+        for place, model in enumerate(result.models):
+            rows = matching(result.scores, model=model, dataset=dataset).sort_values("shots")
+            # The numbers of shots grow as powers do, so that they stand at equal steps.
+            at = [result.shots.index(int(shots)) + _APART * (place - middle) for shots in rows["shots"]]
+            own = style.look(place)
+            axes.plot(at, rows["mean_f"], color=own.colour, ls=own.dash, marker=own.marker, ms=4, lw=1.6, label=model)
+            axes.vlines(at, rows["mean_f_low"], rows["mean_f_high"], color=own.colour, lw=1, alpha=0.7, label="_interval")
+        axes.set_xticks(range(len(result.shots)), labels=[f"{shots}" for shots in result.shots])
+        style.head_panel(axes, dataset)
+    style.label_lowest(panels, columns, "images of each dataset")
+    panels[0].set_ylim(bottom=0)
+    figure.supylabel("mean F", fontsize=9.5)
+    style.name_legend(figure, panels[0], min(len(result.models), 6))
+    note = f"Bars are 95 % intervals; dashed: F {result.level:g}, the level. {left_out}"
+    return style.head_filled(figure, "Mean F by the number of images", note)
 
 
 def scores(result: Pool) -> doc.Table:
@@ -164,15 +154,13 @@ def scores(result: Pool) -> doc.Table:
 
 def labels(result: Pool) -> doc.Table:
     """Build the table of mean F by the number of images, and the number that reaches the level."""
-    f = result.scores.set_index(["model", "dataset", "shots"])["mean_f"]
-    means = result.spreads.set_index(["model", "shots"])["mean"]
+    keys = ["model", "dataset", "shots"]
+    f = result.scores.set_index(keys)["mean_f"].to_dict()
+    f |= result.spreads.assign(dataset=ALL_SETS).set_index(keys)["mean"].to_dict()
 
     def mean_f(shots: int) -> doc.ColumnOf[doc.Record]:
-        def cell(row: doc.Record) -> doc.Cell:
-            key = (row["model"], shots) if row["dataset"] == ALL_SETS else (row["model"], row["dataset"], shots)
-            return doc.decimal(float((means if row["dataset"] == ALL_SETS else f)[key]))
-
-        return f"M{shots}" if shots else "M", f"mean F with {shots} of each", cell
+        title, explanation = f"M{shots}" if shots else "M", f"mean F with {shots} of each"
+        return title, explanation, lambda row: doc.decimal(f[row["model"], row["dataset"], shots])
 
     def until(row: doc.Record) -> doc.Cell:
         return doc.Cell("not reached") if row["until"] != row["until"] else doc.count(int(row["until"]))
@@ -299,11 +287,6 @@ def _model(result: Pool, row: doc.Record, *, strong: bool = False) -> doc.Cell:
     return replace(doc.name_cell(str(row["model"]), result.models.index(str(row["model"]))), strong=strong)
 
 
-SURE, LIKELY = 0.95, 0.8
-PAPER: Final[Mapping[str, tuple[str, str]]] = {"adsam": ("ADSAM", "precision"), "deepcrack": ("DeepCrack", "recall")}
-"""Which segmenter the paper suggests for what (section 5)."""
-
-
 def lead(result: Pool) -> str:
     """State the best model for every wish in one sentence, with its certainty."""
     wanted = {"few labels": "few labels", "stable": "stability", "fast": "speed", WEIGHTED: "all, weighted,"}
@@ -356,16 +339,12 @@ def reason(result: Pool, wish: str) -> str:
             f"({where.get(second['model'], 'none')}); {_difference(best)}."
         )
     if wish == "fast":
-        sizes = result.costs.set_index("model")["parameters"]
-        ours, theirs = (
-            f"{format_number(row['value'], 3)} s an image ({millions(int(sizes[row['model']]))} parameters)"
-            for row in (best, second)
-        )
-        return f"{best['model']}: {ours}, against {theirs} of {second['model']}."
+        sizes = result.costs.set_index("model")["parameters"].map(millions)
+        both = [f"{format_number(row['value'], 3)} s an image ({sizes[row['model']]} parameters)" for row in (best, second)]
+        return f"{best['model']}: {both[0]}, against {both[1]} of {second['model']}."
     weights = doc.listing([f"{name} {weight:g}" for name, weight in result.weights.items()], 6)
-    return (
-        f"{best['model']}: weighted mean rank {_interval(best)} against {_interval(second)} of {second['model']} ({weights})."
-    )
+    ours, theirs = _interval(best), _interval(second)
+    return f"{best['model']}: weighted mean rank {ours} against {theirs} of {second['model']} ({weights})."
 
 
 def _of_measure(result: Pool, rows: Sequence[doc.Record], measure: str) -> str:
@@ -457,13 +436,9 @@ def limits(result: Pool) -> list[str]:
         if seeds == 1
         else f"Intervals are over photographs and {seeds} trainings; so few trainings tell their own variation roughly."
     )
-    left_out = result.scores.drop_duplicates("dataset")["left_out"].sum()
-    shared = (
-        f" {left_out:,} {doc.plural(int(left_out), 'image', 'images')} that some model was not scored on, as it or its "
-        "photograph was learnt from, are left out for all."
-        if left_out
-        else ""
-    )
+    left_out = int(result.scores.drop_duplicates("dataset")["left_out"].sum())
+    some = f" {left_out:,} {doc.plural(left_out, 'image', 'images')} that some model was not scored on, as it or its"
+    shared = f"{some} photograph was learnt from, are left out for all." if left_out else ""
     return [
         trained,
         f"All models are scored on the same images, and drawn alike, of {fewest:,} photographs at least.{shared}",
@@ -520,7 +495,6 @@ def _shots(count: int) -> str:
 
 def section(result: Pool, context: doc.Context) -> doc.Section:
     """Build the section of a study of a pool of models."""
-    claim = papers_claim(result)
     words = []
     for wish in result.answered():
         rows = result.ranking(wish).to_dict("records")
@@ -537,7 +511,7 @@ def section(result: Pool, context: doc.Context) -> doc.Section:
         sentences=[
             *(f"{wish.capitalize()}: {reason(result, wish)}" for wish in result.answered()),
             *(leans(result, shots) for shots in (0, result.most)),
-            *([claim] if claim else []),
+            *filter(None, [papers_claim(result)]),
         ],
         parts=[
             doc.FigurePart("ranks", partial(rank_intervals, result), ranks_caption),

@@ -1,6 +1,5 @@
 """Run the paper's study of persons (appendix E): are a person's images closest to each other, whatever view and weather?"""
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
@@ -36,36 +35,39 @@ from howfar.studies.study_file.read_study_file import Inputs
 
 PERSON: Final = "person"
 NAMED: Final = ("backbone", "perturbation", "variation")
+PARTS: Final = "parts"
+ACROSS: Final = 8
 Key = tuple[str, str, str]
-
-
-@dataclass(frozen=True, eq=False)
-class PersonSet:
-    """Hold a person's images under one value of a variation, p_i v_k of eqs. 9 to 11, by their ascending rows in the table."""
-
-    person: str
-    value: str
-    rows: NDArray[np.intp]
+FEWEST = 5
+"""Persons, or primary sets, from which on an interval over them says something."""
 
 
 @dataclass(frozen=True, eq=False)
 class VariationSets:
-    """Hold a variation's sets by person, then value, in natural order, and which of them are primary.
+    """Hold a variation's s sets p_i v_k of eqs. 9 to 11, by person, then value, in natural order, and which are primary.
 
+    A set holds the images of one of the `persons` under one of the `values`, by their ascending `rows` in the table.
     `references` are the (r,) places of the primary sets: each of a person who is seen under another value, too.
     """
 
-    sets: tuple[PersonSet, ...]
+    persons: NDArray[np.object_]
+    values: NDArray[np.object_]
+    rows: tuple[NDArray[np.intp], ...]
     references: NDArray[np.intp]
 
-    def own(self, reference: int) -> NDArray[np.bool_]:
-        """Return a mask of the sets of the same person under every other value."""
-        person = self.sets[reference].person
-        return np.array([each.person == person and place != reference for place, each in enumerate(self.sets)])
+    @property
+    def others(self) -> NDArray[np.bool_]:
+        """Return masks, (r, s), of the sets of every other person than each primary set's."""
+        return np.asarray(self.persons[self.references, None] != self.persons)
 
-    def others(self, reference: int) -> NDArray[np.bool_]:
-        """Return a mask of the sets of every other person."""
-        return np.array([each.person != self.sets[reference].person for each in self.sets])
+    @property
+    def own(self) -> NDArray[np.bool_]:
+        """Return masks, (r, s), of the sets of each primary set's person under every other value."""
+        return np.asarray(~self.others & (self.references[:, None] != np.arange(len(self.persons))))
+
+    def labels(self) -> pd.DataFrame:
+        """Return a table of the sets' person and value."""
+        return pd.DataFrame({"person": self.persons, "value": self.values})
 
 
 def described(dataset: Dataset, pattern: str, columns: Sequence[str], persons: Sequence[str | int]) -> pd.DataFrame:
@@ -103,13 +105,12 @@ def compared(table: pd.DataFrame, wanted: Sequence[str], most: int | None, seed:
     for variation in wanted or known:
         places: Any = table.groupby([PERSON, variation]).indices
         ordered = sorted(places, key=lambda key: (natural_key(key[0]), natural_key(key[1])))
-        sets = tuple(PersonSet(person, value, places[person, value]) for person, value in ordered)
-        values = Counter(person for person, _ in ordered)
-        references = np.flatnonzero([values[each.person] > 1 for each in sets])
+        persons, values = np.array(ordered, dtype=object).T
+        references = np.flatnonzero(pd.Series(persons).duplicated(keep=False))
         if most is not None and most < len(references):
             rng = stream(seed, "identity of sets", variation)
             references = np.sort(rng.choice(references, most, replace=False))
-        found[variation] = VariationSets(sets, references)
+        found[variation] = VariationSets(persons, values, tuple(map(places.__getitem__, ordered)), references)
     empty = [name for name, each in found.items() if not len(each.references)]
     if empty and (wanted or len(empty) == len(found)):
         raise InputError.of("variations", "must have two values for some person", empty[0], "leave it out")
@@ -134,15 +135,13 @@ class FromReferences(NamedTuple):
 class SetSpaces:
     """Project two sets of (N, q) features into the space of their distance, caching each single set's sums."""
 
-    def __init__(self, rows: FloatArray, sets: tuple[PersonSet, ...], components: int, mode: Space) -> None:
+    def __init__(self, rows: FloatArray, sets: Sequence[NDArray[np.intp]], components: int, mode: Space) -> None:
         self._components, self._mode = components, mode
-        self._parts: list[FloatArray]
         if mode == "joint":
-            every = np.sort(np.concatenate([each.rows for each in sets]))
-            fitted = Projector(rows[every], min(components, max(1, len(every) - 1), rows.shape[1])).own()
-            self._parts = [fitted[np.searchsorted(every, each.rows)] for each in sets]
-        else:
-            self._parts = [rows[each.rows] for each in sets]
+            every = np.sort(np.concatenate(sets))
+            rows = Projector(rows[every], min(components, max(1, len(every) - 1), rows.shape[1])).own()
+            sets = [np.searchsorted(every, own) for own in sets]
+        self._parts: list[FloatArray] = [rows[own] for own in sets]
         self._cached = [CachedRows(ArrayRows(part)) for part in self._parts]
 
     def pair(self, primary: int, secondary: int) -> tuple[FloatArray, FloatArray]:
@@ -162,27 +161,22 @@ def from_references(
     rows: FloatArray, compared: VariationSets, components: int, mode: Space, measured: Callable[[], object] = lambda: None
 ) -> FromReferences:
     """Measure from each primary set to all others, calling `measured` after each."""
-    spaces, sets = SetSpaces(rows, compared.sets, components, mode), compared.sets
-    o_dist = np.full((len(compared.references), len(sets)), np.nan)
-    own_distance, margins = o_dist.copy(), []
-    i_dist = [np.full(len(each.rows), np.nan) for each in sets]
+    spaces = SetSpaces(rows, compared.rows, components, mode)
+    o_dist = np.full((len(compared.references), len(compared.rows)), np.nan)
+    own_distance, margins, masks = o_dist.copy(), [], (compared.own, compared.others)
+    i_dist = [np.full(len(own), np.nan) for own in compared.rows]
     for order, reference in enumerate(compared.references.tolist()):
-        for place in range(len(sets)):
+        for place in range(len(compared.rows)):
             if place != reference:
                 p, s = spaces.pair(reference, place)
                 distances = image_to_dataset(s, p)
                 i_dist[place] = i_dist[place] if order else distances
                 o_dist[order, place] = distances.mean()
                 own_distance[order, place] = self_distance(p) if len(p) > 1 else np.nan
-        own, others = (o_dist[order, mask].tolist() for mask in (compared.own(reference), compared.others(reference)))
-        margins.append(identity_margin(own, others))
+        margins.append(identity_margin(*(o_dist[order, mask[order]].tolist() for mask in masks)))
         measured()
     violated, margin = (np.array([getattr(each, name) for each in margins]) for name in ("violated", "margin"))
     return FromReferences(o_dist, quotient(o_dist, own_distance), violated, margin, np.concatenate(i_dist))
-
-
-FEWEST = 5
-"""Persons, or primary sets, from which on an interval over them says something."""
 
 
 class Claim(NamedTuple):
@@ -197,8 +191,7 @@ class Claim(NamedTuple):
 
 def unit_of(compared: VariationSets) -> str:
     """Return the unit that intervals resample: "persons", "primary sets" if persons are few, or "" for no interval."""
-    persons = {compared.sets[reference].person for reference in compared.references}
-    if len(persons) >= FEWEST:
+    if len(set(compared.persons[compared.references])) >= FEWEST:
         return "persons"
     return "primary sets" if len(compared.references) >= FEWEST else ""
 
@@ -209,7 +202,8 @@ def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np
     A draw takes as many persons as there are, with replacement, each with all primary sets of that person; where there are few
     persons, it takes each person's primary sets anew. The sets that they are compared with stay.
     """
-    pairs = np.array([compared.own(place).sum() * compared.others(place).sum() for place in compared.references])
+    others = compared.others
+    pairs = compared.own.sum(axis=1) * others.sum(axis=1)
     times = _times(compared, draws, rng)
     weighted = times * pairs[:, None]
     finite = np.isfinite(measured.margins)
@@ -217,9 +211,8 @@ def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np
     medians = np.array([np.median(np.repeat(defined, taken)) for taken in times[finite].T if taken.any()])
     draws_of = np.asarray(measured.violated @ weighted / weighted.sum(axis=0), dtype=np.float64)
     # If only the value counts, a set of another person under the primary's value is always nearer, of the rest one half.
-    values = np.array([each.value for each in compared.sets])
-    same = [(values[compared.others(place)] == compared.sets[place].value).mean() for place in compared.references]
-    blind = (1 + np.array(same)) / 2
+    same = others & (compared.values[compared.references, None] == compared.values)
+    blind = (1 + same.sum(axis=1) / others.sum(axis=1)) / 2
     row = {
         "references": len(pairs),
         "pairs": int(pairs.sum()),
@@ -237,7 +230,7 @@ def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np
 def _times(compared: VariationSets, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """Count how often each draw takes each primary set, (r, draws); without an interval there are no draws."""
     unit = unit_of(compared)
-    persons = np.unique([compared.sets[place].person for place in compared.references], return_inverse=True)[1]
+    persons = np.unique(compared.persons[compared.references], return_inverse=True)[1]
     if not (unit and draws):
         return np.zeros((len(persons), 0), np.int64)
     count = int(persons.max()) + 1
@@ -269,29 +262,25 @@ def rows(claims: Mapping[Key, Claim], units: Mapping[str, str]) -> list[dict[str
     return found
 
 
-ACROSS: Final = 8
-PARTS: Final = "parts"
-Measured = Mapping[Key, FromReferences]
-
-
-def tables(measured: Measured, compared: Mapping[str, VariationSets], table: pd.DataFrame) -> dict[str, pd.DataFrame]:
+def tables(
+    measured: Mapping[Key, FromReferences], compared: Mapping[str, VariationSets], table: pd.DataFrame
+) -> dict[str, pd.DataFrame]:
     """Build the result's tables of distances, of primary sets (references) and of images."""
     frames: dict[str, list[pd.DataFrame]] = {"distances": [], "references": [], "images": []}
     for key, each in measured.items():
         variation, named = compared[key[2]], dict(zip(NAMED, key, strict=True))
-        labels = pd.DataFrame([(own.person, own.value) for own in variation.sets], columns=["person", "value"])
+        labels = variation.labels()
         references, every = variation.references, np.arange(len(labels))
         primary, other = np.repeat(references, len(every)), np.tile(every, len(references))
-        pairs = (
-            labels.iloc[primary].add_prefix("reference_").reset_index(drop=True).join(labels.iloc[other].reset_index(drop=True))
-        )
+        pairs = labels.iloc[primary].add_prefix("reference_")
+        pairs = pairs.assign(person=variation.persons[other], value=variation.values[other])
         pairs = pairs.assign(o_dist_mean=each.o_dist.ravel(), relative=each.relative.ravel())
         frames["distances"].append(keyed(pairs[primary != other], **named))
         own = labels.iloc[references].assign(violated=each.violated, margin=each.margins)
         frames["references"].append(keyed(own, **named))
-        place = np.repeat(every, [len(own.rows) for own in variation.sets])
-        names = table["image"].to_numpy()[np.concatenate([own.rows for own in variation.sets])]
-        images = labels.iloc[place].assign(image=names, i_dist_mean=each.i_dist)
+        place = np.repeat(every, list(map(len, variation.rows)))
+        images = labels.iloc[place].assign(image=table["image"].to_numpy()[np.concatenate(variation.rows)])
+        images = images.assign(i_dist_mean=each.i_dist)
         frames["images"].append(keyed(images[place != references[0]], **named))
     return {name: pd.concat(parts, ignore_index=True) for name, parts in frames.items()}
 
@@ -337,7 +326,7 @@ def _check(settings: IdentitySettings, inputs: Inputs) -> None:
 
 def _check_space(settings: IdentitySettings, sets: Mapping[str, VariationSets]) -> None:
     for name, each in sets.items():
-        if settings.projection == "primary" and min(len(each.sets[place].rows) for place in each.references) < 2:
+        if settings.projection == "primary" and min(len(each.rows[place]) for place in each.references) < 2:
             rule = f"must not be primary where a set has one image, as those of {name}"
             raise InputError.of("projection", rule, settings.projection, "choose pair, joint or none")
 
@@ -349,9 +338,7 @@ def _run(settings: IdentitySettings, inputs: Inputs) -> Identity:
     wanted = set(table["image"])
     dataset = replace(dataset, items=tuple(item for item in dataset.items if item.name in wanted))
     loaded = [inputs.backbone(name) for name in settings.backbones]
-    changed = [
-        PerturbedBackbone(backbone, change) for backbone, change in product(loaded, perturbations_of(settings.perturbations))
-    ]
+    changed = (PerturbedBackbone(*each) for each in product(loaded, perturbations_of(settings.perturbations)))
     views = [features for (features,) in inputs.features([dataset], [*loaded, *changed])]
     labels = [*product(settings.backbones, [UNCHANGED]), *product(settings.backbones, settings.perturbations)]
     readable = table[table["image"].isin(views[0].images)].reset_index(drop=True)
@@ -371,8 +358,7 @@ def _run(settings: IdentitySettings, inputs: Inputs) -> Identity:
                 arrays = kept.read(part)
                 if arrays is None:
                     rows = _rows(features) if rows is None else rows
-                    found = from_references(rows, each, settings.components, settings.projection, shown.update)
-                    arrays = found._asdict()
+                    arrays = from_references(rows, each, settings.components, settings.projection, shown.update)._asdict()
                     kept.keep(part, arrays)
                 else:
                     shown.update(len(each.references))
@@ -404,11 +390,10 @@ def _result(
         key: claim(each, sets[key[2]], settings.bootstrap, np.random.default_rng([settings.seed, 1]))
         for key, each in measured.items()
     }
-    of_sets = [
-        (variation, own.person, own.value, len(own.rows), bool(place in each.references))
-        for variation, each in sets.items()
-        for place, own in enumerate(each.sets)
-    ]
+    of_sets = []
+    for variation, each in sets.items():
+        primary = np.isin(np.arange(len(each.rows)), each.references)
+        of_sets.append(keyed(each.labels().assign(images=list(map(len, each.rows)), reference=primary), variation=variation))
     unstudied = () if settings.variations else [name for name in table if name not in ("image", PERSON, *sets)]
     notes = [f"Nobody is seen under two values of {name}: it is not studied." for name in unstudied]
     notes += [f"Not read: {each.path} ({each.reason})." for each in features.skipped]
@@ -417,10 +402,10 @@ def _result(
         backbones=settings.backbones,
         perturbations=(UNCHANGED, *settings.perturbations),
         variations=tuple(sets),
-        persons=tuple(dict.fromkeys(own.person for each in sets.values() for own in each.sets)),
+        persons=tuple(dict.fromkeys(person for each in sets.values() for person in each.persons)),
         components=settings.components,
         projection=settings.projection,
-        sets=pd.DataFrame(of_sets, columns=["variation", "person", "value", "images", "reference"]),
+        sets=pd.concat(of_sets, ignore_index=True),
         **tables(measured, sets, table),
         claims=pd.DataFrame(rows(found, units)),
         pictures=pictures(table, features, settings.seed),

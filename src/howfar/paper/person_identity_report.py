@@ -27,8 +27,21 @@ LINE = 0.13
 MOST_PICTURED = 6
 PARTS = 2
 """Values that stand side by side under a picture."""
+AS_THEY_ARE = {UNCHANGED: "as they are"}
+OWN, OTHER = style.COLOURS[:2]
+HALF = 0.44
+HEIGHT = 2.35
+MOST_VALUES = 48
+"""Sets up to which each is labelled by its value; of more, the persons alone are."""
+MOST_PERSONS = 14
+FINEGPR_VARIATIONS = {"view", "scene", "weather", "light"}
+_READ = (
+    "Shapes are densities of the images' I^dist, at most eight images are dots; black dots are O^dist. Where every blue dot is "
+    "below every orange one, the claim of equations 9 to 11 holds from this primary set."
+)
 
 
+@style.drawing()
 def identity_pictures(result: Identity) -> Figure:
     """Draw images of each of the first `MOST_PICTURED` persons, a row per person, with their values below (fig. 30)."""
     persons, left_out = style.first(result.persons, MOST_PICTURED)
@@ -36,19 +49,16 @@ def identity_pictures(result: Identity) -> Figure:
     across = max(map(len, rows))
     lines = max((_lines(text) for row in rows for text in row["text"]), key=len)
     step = TITLE + 1.06 + LINE * len(lines)
-    with style.drawing():
-        figure, axes = style.picture_sheet(across * STEP, step * len(rows))
-        for place, (person, row) in enumerate(zip(persons, rows, strict=True)):
-            style.row_title(axes, place * step + TITLE - 0.05, style.name_text(called(person), 40))
-            for column, record in enumerate(row.to_dict("records")):
-                left, top = column * STEP, place * step + TITLE
-                photograph(axes, str(record["path"]), str(record["image"]), left, top)
-                words = "\n".join(style.name_text(line, 22) for line in _lines(str(record["text"])))
-                style.words_below(axes, left + 0.5, top + 1.03, words, 6.5, style.MUTED)
-        style.head(
-            figure, f"Images of the persons of {style.name_text(result.dataset)}", left_out.replace("datasets", "persons")
-        )
-    return figure
+    figure, axes = style.picture_sheet(across * STEP, step * len(rows))
+    for place, (person, row) in enumerate(zip(persons, rows, strict=True)):
+        style.row_title(axes, place * step + TITLE - 0.05, style.name_text(called(person), 40))
+        for column, record in enumerate(row.to_dict("records")):
+            left, top = column * STEP, place * step + TITLE
+            photograph(axes, str(record["path"]), str(record["image"]), left, top)
+            words = "\n".join(style.name_text(line, 22) for line in _lines(str(record["text"])))
+            style.words_below(axes, left + 0.5, top + 1.03, words, 6.5, style.MUTED)
+    title = f"Images of the persons of {style.name_text(result.dataset)}"
+    return style.head(figure, title, left_out.replace("datasets", "persons"))
 
 
 def _lines(text: str) -> list[str]:
@@ -57,15 +67,7 @@ def _lines(text: str) -> list[str]:
     return [" · ".join(parts[start : start + PARTS]) for start in range(0, len(parts), PARTS)]
 
 
-AS_THEY_ARE = {UNCHANGED: "as they are"}
-OWN, OTHER = style.COLOURS[:2]
-HALF = 0.44
-HEIGHT = 2.35
-MOST_VALUES = 48
-"""Sets up to which each is labelled by its value; of more, the persons alone are."""
-MOST_PERSONS = 14
-
-
+@style.drawing()
 def identity_violins(result: Identity, backbone: str, perturbed: str = "") -> Figure:
     """Draw I^dist of every set's images from the first primary set, a row of panels per variation (fig. 31).
 
@@ -73,31 +75,26 @@ def identity_violins(result: Identity, backbone: str, perturbed: str = "") -> Fi
     """
     several, perturbations = bool(perturbed), (UNCHANGED, perturbed) if perturbed else (UNCHANGED,)
     title = f"Distances of persons by {backbone}" + (f", images as they are and with {perturbed}" if several else "")
-    with style.drawing():
-        figure = style.blank(style.WIDTH, 0.95 + HEIGHT * len(result.variations))
-        panels = figure.subplots(len(result.variations), len(perturbations), squeeze=False)
-        for line, variation in zip(panels, result.variations, strict=True):
-            for axes, perturbation in zip(line, perturbations, strict=True):
-                _panel(axes, result, backbone, perturbation, variation, narrow=several)
-                images = f", {AS_THEY_ARE.get(perturbation, f'with {perturbation}')}" if several else ""
-                person, value = primary_set(result, variation)
-                references = result.named(backbone, perturbation, variation, "references")
-                violated = share(float(matching(references, person=person, value=value)["violated"].iloc[0]))
-                of = f"P: {called(person)}, {variation} {value}; {violated} of pairs violated"
-                style.head_panel(axes, f"{variation}{images}", of, longest=40 if several else 24)
-        handles: Sequence[Any] = (
-            Patch(color=OWN, alpha=0.7, label="same person"),
-            Patch(color=OTHER, alpha=0.7, label="another person"),
-            Line2D([], [], color=style.INK, marker="o", ls="none", ms=4, label="mean: O^dist"),
-            Line2D([], [], color=style.MUTED, lw=1, ls=(0, (4, 3)), label="farthest O^dist of the same person"),
-        )
-        style.name_legend(figure, handles, 4)
-        style.head(
-            figure,
-            title,
-            "An orange mean on or below the dashed line is as near to P as a blue one or nearer: a violated pair.",
-        )
-    return figure
+    figure = style.blank(style.WIDTH, 0.95 + HEIGHT * len(result.variations))
+    panels = figure.subplots(len(result.variations), len(perturbations), squeeze=False)
+    for line, variation in zip(panels, result.variations, strict=True):
+        for axes, perturbation in zip(line, perturbations, strict=True):
+            _panel(axes, result, backbone, perturbation, variation, narrow=several)
+            images = f", {AS_THEY_ARE.get(perturbation, f'with {perturbation}')}" if several else ""
+            person, value = primary_set(result, variation)
+            references = result.named(backbone, perturbation, variation, "references")
+            violated = share(float(matching(references, person=person, value=value)["violated"].iloc[0]))
+            of = f"P: {called(person)}, {variation} {value}; {violated} of pairs violated"
+            style.head_panel(axes, f"{variation}{images}", of, longest=40 if several else 24)
+    handles: Sequence[Any] = (
+        Patch(color=OWN, alpha=0.7, label="same person"),
+        Patch(color=OTHER, alpha=0.7, label="another person"),
+        Line2D([], [], color=style.INK, marker="o", ls="none", ms=4, label="mean: O^dist"),
+        Line2D([], [], color=style.MUTED, lw=1, ls=(0, (4, 3)), label="farthest O^dist of the same person"),
+    )
+    style.name_legend(figure, handles, 4)
+    note = "An orange mean on or below the dashed line is as near to P as a blue one or nearer: a violated pair."
+    return style.head(figure, title, note)
 
 
 def primary_set(result: Identity, variation: str) -> tuple[str, str]:
@@ -138,9 +135,8 @@ def _label(axes: Axes, sets: pd.DataFrame, narrow: bool) -> None:
     people = list(dict.fromkeys(sets["person"]))
     few = len(sets) <= (MOST_VALUES // 2 if narrow else MOST_VALUES)
     axes.set_xlim(-0.7, len(sets) - 0.3)
-    axes.set_xticks(
-        range(len(sets)) if few else [], labels=[style.name_text(value, 6) for value in sets["value"]] if few else []
-    )
+    labels = [style.name_text(value, 6) for value in sets["value"]] if few else []
+    axes.set_xticks(range(len(labels)), labels=labels, parse_math=False)
     axes.tick_params(axis="x", length=0, labelsize=7)
     axes.grid(visible=False, axis="x")
     axes.grid(visible=True, axis="y")
@@ -149,16 +145,12 @@ def _label(axes: Axes, sets: pd.DataFrame, narrow: bool) -> None:
         places = np.flatnonzero(sets["person"] == person)
         if places[0]:
             axes.axvline(places[0] - 0.5, color=style.MUTED, lw=0.5, alpha=0.6)
-        if person not in named:
-            continue
-        text = style.name_text(person, 10) if len(people) > 4 else style.name_text(called(person), 18)
-        below = (0, -16 if few else -4)
-        at = axes.annotate(text, (places.mean(), 0), below, xycoords=("data", "axes fraction"), textcoords="offset points")
-        at.set(ha="center", va="top", fontsize=8, color=style.INK)
-        style.plain(at)
+        if person in named:
+            text = style.name_text(person, 10) if len(people) > 4 else style.name_text(called(person), 18)
+            below: Any = {"xytext": (0, -16 if few else -4), "xycoords": ("data", "axes fraction")}
+            at = axes.annotate(text, (places.mean(), 0), textcoords="offset points", **below)
+            at.set(ha="center", va="top", fontsize=8, color=style.INK, parse_math=False)
     axes.set_ylabel(f"{style.I_DIST} / n", fontsize=8.5)
-    for label in axes.get_xticklabels():
-        style.plain(label)
 
 
 def claims_table(result: Identity) -> doc.Table:
@@ -181,16 +173,11 @@ def claims_table(result: Identity) -> doc.Table:
         doc.count_column("pairs", pairs),
         ("violated [95 % CI]", not_farther, lambda row: doc.row_interval(row, "violated", share, "low", "high")),
         ("blind", blind, lambda row: doc.percentage(row["blind"])),
-        ("change [95 % CI]", moved, lambda row: doc.row_interval(row, "change", points)),
+        ("change [95 % CI]", moved, lambda row: doc.row_interval(row, "change", lambda change: signed(100 * change, 1))),
         ("margin [95 % CI]", margin, lambda row: doc.row_interval(row, "margin", doc.three)),
         ("least", "the smallest margin of a primary set", lambda row: doc.written(row["least"], doc.three)),
         ("hold", "share of primary sets from which no pair is violated", hold),
     )
-
-
-def points(value: float) -> str:
-    """Format a change of a share in percentage points."""
-    return signed(100 * value, 1)
 
 
 def variations_table(result: Identity) -> doc.Table:
@@ -296,9 +283,6 @@ def _change(row: dict[Any, Any]) -> str:
     return f"{row['backbone']} under {row['variation']} ({change.signed(1)})"
 
 
-FINEGPR_VARIATIONS = {"view", "scene", "weather", "light"}
-
-
 def section(result: Identity, context: doc.Context) -> doc.Section:
     """Build the section of a study of identity."""
     units = {"persons": "the persons that are measured from", "primary sets": "the primary sets of each person"}
@@ -359,9 +343,3 @@ def _figures(result: Identity) -> Iterator[doc.FigurePart]:
 def _primaries(result: Identity) -> str:
     named = [(variation, *primary_set(result, variation)) for variation in result.variations]
     return doc.listing([f"{called(person)} under {variation} {value}" for variation, person, value in named], 8)
-
-
-_READ = (
-    "Shapes are densities of the images' I^dist, at most eight images are dots; black dots are O^dist. Where every blue dot is "
-    "below every orange one, the claim of equations 9 to 11 holds from this primary set."
-)

@@ -31,6 +31,11 @@ from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, transforme
 from howfar.weights.hub_models import random_model, read_model
 from howfar.weights.state_dicts import hash_state_dict
 
+TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a road")
+"""The texts of the paper's fig. 12."""
+VERSION = 2
+"""Version of how a reference is learnt from and images are segmented; another number makes the maps again."""
+
 
 @dataclass(frozen=True)
 class Prompt:
@@ -179,10 +184,6 @@ class Sam:
         return interpolate(inner, encoded.size, mode="bilinear", align_corners=False)[0, 0]
 
 
-VERSION = 2
-"""Version of how a reference is learnt from and images are segmented; another number makes the maps again."""
-
-
 @dataclass(frozen=True)
 class Personal:
     """Hold the reference's unit feature (channels,), and the fitted weights of SAM's first two proposals."""
@@ -268,10 +269,6 @@ def _focal(logits: Tensor, truth: Tensor) -> Tensor:
     wrong = p * (1 - truth) + (1 - p) * truth
     loss: Tensor = ((0.25 * truth + 0.75 * (1 - truth)) * wrong**2 * entropy).mean()
     return loss
-
-
-TEXTS = ("road pavement surface", "a crack or multiple cracks", "cracks on a road")
-"""The texts of the paper's fig. 12."""
 
 
 class ClipSeg:

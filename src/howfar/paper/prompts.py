@@ -26,20 +26,9 @@ from howfar.errors import ImageError, InputError, MissingPathError, option
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import REQUIRED, Option
 from howfar.options_by_function import PromptOptions, PromptSettings
-from howfar.paper.promptable_networks import (
-    TEXTS,
-    VERSION,
-    ClipSeg,
-    EncodedImage,
-    Personal,
-    Prompt,
-    Sam,
-    box_and_point_of,
-    box_of,
-    by_example,
-    personalise,
-    points_of,
-)
+from howfar.paper import promptable_networks as networks
+from howfar.paper.promptable_networks import ClipSeg, EncodedImage, Personal, Prompt, Sam
+from howfar.paper.study_common import NetworkName
 from howfar.progress import bar
 from howfar.random_streams import stream
 from howfar.results import Provenance, Skipped
@@ -48,16 +37,7 @@ from howfar.results.records import matching
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.studies.evaluate_predictions import evaluate
 from howfar.studies.run_report import write_run
-from howfar.studies.study_file.kind import (
-    DatasetName,
-    DatasetNames,
-    EntryReference,
-    KindSettings,
-    Network,
-    StudyKind,
-    Work,
-    setting,
-)
+from howfar.studies.study_file.kind import DatasetName, DatasetNames, KindSettings, Network, StudyKind, Work, setting
 from howfar.studies.study_file.read_study_file import Inputs
 from howfar.studies.study_inputs import check_names, parse_all
 
@@ -70,6 +50,7 @@ BY_MASK: Final = {
     "box_point": {"seed": "seed"},
 }
 """The kinds that are made from an image's own mask, with the settings on which each depends."""
+NETWORKS: Final = ("sam", "clipseg")
 FORMAT: Final = 1
 """Version of the way in which maps are made; another number makes all maps again."""
 
@@ -141,28 +122,25 @@ def reference_of(settings: PromptedKinds, given: tuple[str | Path, str | Path] |
 
 def prompters_of(
     settings: PromptedKinds, sam: Sam | None, example: ReferenceImage | None, clipseg: Any, pretrained: bool, device: str
-) -> list[Prompter]:
+) -> Iterator[Prompter]:
     """Make a prompter for each kind and text in the settings, loading each network once."""
-    prompters: list[Prompter] = []
     for kind in dict.fromkeys(settings["kinds"]):
-        identity: dict[str, Any] = {"kind": kind}
         if kind == "text":
             network = ClipSeg(clipseg, pretrained=pretrained, device=device)
-            for text in dict.fromkeys(settings["texts"] or TEXTS):
-                own = {**identity, "weights": network.weights, "text": text}
-                prompters.append(Prompter(f"text: {text}", own, partial(_of_text, network, text)))
+            for text in dict.fromkeys(settings["texts"] or networks.TEXTS):
+                identity: dict[str, Any] = {"kind": kind, "weights": network.weights, "text": text}
+                yield Prompter(f"text: {text}", identity, partial(_of_text, network, text))
             continue
         assert sam is not None  # for the type checker: the other kinds are SAM's
-        identity["weights"] = sam.weights
+        identity = {"kind": kind, "weights": sam.weights}
         if kind in BY_MASK:
             identity |= {name: cast(Any, settings)[key] for name, key in BY_MASK[kind].items()}
-            prompters.append(Prompter(kind, identity, partial(_of_mask, sam, kind, settings), by_mask=True))
+            yield Prompter(kind, identity, partial(_of_mask, sam, kind, settings), by_mask=True)
         else:
             assert example is not None  # for the type checker: `reference_of` refuses none
-            identity |= {"version": VERSION, "reference": example.content, "steps": settings["steps"]}
-            personal = personalise(sam, example.picture, example.mask, settings["steps"])
-            prompters.append(Prompter(kind, identity, partial(_of_example, sam, personal)))
-    return prompters
+            identity |= {"version": networks.VERSION, "reference": example.content, "steps": settings["steps"]}
+            personal = networks.personalise(sam, example.picture, example.mask, settings["steps"])
+            yield Prompter(kind, identity, partial(_of_example, sam, personal))
 
 
 def _of_text(network: ClipSeg, text: str, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
@@ -170,16 +148,16 @@ def _of_text(network: ClipSeg, text: str, image: ImageWithMask) -> tuple[NDArray
 
 
 def _of_example(sam: Sam, personal: Personal, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
-    return by_example(sam, personal, image.encoded)
+    return networks.by_example(sam, personal, image.encoded)
 
 
 def _of_mask(sam: Sam, kind: str, settings: PromptedKinds, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
     # Seeded by the image's name, so that neither other images nor their order change its points.
     rng = stream(settings["seed"], "prompts", image.item.name)
     if kind == "points":
-        prompt = points_of(image.mask, settings["foreground_points"], settings["background_points"], rng)
+        prompt = networks.points_of(image.mask, settings["foreground_points"], settings["background_points"], rng)
     else:
-        prompt = box_of(image.mask) if kind == "box" else box_and_point_of(image.mask, rng)
+        prompt = networks.box_of(image.mask) if kind == "box" else networks.box_and_point_of(image.mask, rng)
     return sam.probabilities(image.encoded, sam.masks(image.encoded, prompt).best), prompt
 
 
@@ -254,11 +232,9 @@ def prompted(
     check_names(parsed)
     sets, skipped = zip(*(_usable(parse_images(dataset), settings, example) for dataset in parsed), strict=True)
     segment = Sam(sam, pretrained=pretrained, device=given["device"]) if SAMS & set(settings["kinds"]) else None
-    prompters = prompters_of(settings, segment, example, clipseg, pretrained, given["device"])
-    images = []
-    for dataset in sets:
-        images += _predicted(dataset, prompters, segment, root, given["progress"])
-    scores, rows = _scored(sets, prompters, pd.DataFrame(images), root, given["score_size"])
+    prompters = tuple(prompters_of(settings, segment, example, clipseg, pretrained, given["device"]))
+    images = pd.DataFrame([row for each in sets for row in _predicted(each, prompters, segment, root, given["progress"])])
+    scores, rows = _scored(sets, prompters, images, root, given["score_size"])
     notes = [] if pretrained else [RANDOM_WEIGHTS]
     if given["score_size"] is not None:
         notes.append(f"maps and masks were resized to {given['score_size']}×{given['score_size']} before they were compared")
@@ -324,11 +300,10 @@ def _usable(dataset: Dataset, settings: PromptedKinds, example: ReferenceImage |
 
 def _predicted(
     dataset: Dataset, prompters: Sequence[Prompter], sam: Sam | None, root: Path, progress: bool
-) -> list[dict[str, Any]]:
-    """Write the missing maps of each image and prompter, and return rows for the images' table."""
+) -> Iterator[dict[str, Any]]:
+    """Write the missing maps of each image and prompter, and yield rows for the images' table."""
     folders = [map_paths(_folder(root, prompter, dataset), dataset) for prompter in prompters]
     files = [{item.name: path for path, item in folder.items()} for folder in folders]
-    rows = []
     for item in bar(dataset.items, progress=progress, desc=f"prompting {dataset.name}", unit="image"):
         data = read_bytes(item.path)
         picture = decode(data).image.convert("RGB")
@@ -338,8 +313,7 @@ def _predicted(
             prompt = _mapped(prompter, image, paths[item.name], content_hash(data))
             row = {"prompt": prompter.label, "dataset": dataset.name, "image": item.name, "path": str(item.path)}
             row |= {"mask": str(item.mask), "map": paths[item.name].relative_to(root).as_posix()}
-            rows.append({**row, "told": json.dumps(prompt, sort_keys=True)})
-    return rows
+            yield {**row, "told": json.dumps(prompt, sort_keys=True)}
 
 
 def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) -> dict[str, Any]:
@@ -360,8 +334,7 @@ def _mapped(prompter: Prompter, image: ImageWithMask, path: Path, content: str) 
     values, prompt = prompter.make(image)
     document = asdict(prompt)
     write_map(path, np.round(255 * values).astype(np.uint8), json.dumps({**signature, "prompt": document}, sort_keys=True))
-    # Converted by JSON, so that it equals the prompt read from a file.
-    return dict(json.loads(json.dumps(document)))
+    return document
 
 
 def _folder(root: Path, prompter: Prompter, dataset: Dataset) -> Path:
@@ -385,10 +358,6 @@ def _scored(
         f = evaluation.images.set_index("image")["performance"].rename("f")
         parts.append(matching(images, prompt=prompter.label, dataset=dataset.name).join(f, on="image"))
     return pd.DataFrame(scores), pd.concat(parts, ignore_index=True)
-
-
-NetworkName: TypeAlias = Annotated[str, EntryReference("backbones")]
-NETWORKS: Final = ("sam", "clipseg")
 
 
 class PromptsSettings(KindSettings):
@@ -430,7 +399,7 @@ def _check(settings: PromptsSettings, inputs: Inputs) -> None:
 
 def _options(settings: PromptsSettings, inputs: Inputs) -> PromptOptions:
     """Return the options of `howfar.prompts`, including the networks' weights."""
-    own = {name: getattr(settings, name) for name in PromptSettings.__annotations__}
+    own = {name: getattr(settings, name) for name in (*PromptSettings.__annotations__, "score_size")}
     named = {network: getattr(settings, network) for network in NETWORKS}
     weights = {network: inputs.loading(name)[1].get("weights") for network, name in named.items() if name}
     entries = inputs.file.document.backbones
@@ -438,7 +407,6 @@ def _options(settings: PromptsSettings, inputs: Inputs) -> PromptOptions:
     if len(set(published.values())) > 1:
         raise InputError.of("sam and clipseg", "must both have published weights, or both random ones", published)
     own |= {"pretrained": all(published.values()), "device": inputs.device, "progress": inputs.execution.progress}
-    own |= {"score_size": settings.score_size}
     return checked(PromptOptions, {**own, **weights})
 
 
@@ -450,8 +418,8 @@ def _prompted(settings: PromptsSettings) -> dict[str, str]:
 
 def _run(settings: PromptsSettings, inputs: Inputs) -> Prompting:
     reference = _reference(settings, inputs) if settings.reference else None
-    datasets = inputs.datasets(settings.datasets)
-    return prompted(datasets, settings.prompts, inputs.folder, reference, _options(settings, inputs))
+    chosen = _options(settings, inputs)
+    return prompted(inputs.datasets(settings.datasets), settings.prompts, inputs.folder, reference, chosen)
 
 
 def _reference(settings: PromptsSettings, inputs: Inputs) -> tuple[Path, Path]:

@@ -16,16 +16,8 @@ from matplotlib.figure import Figure
 from howfar.data import decode, read_bytes
 from howfar.errors import ImageError
 from howfar.figures import Caption, registered, registration, style
-from howfar.figures.contact_sheets import (
-    PictureBlock,
-    PictureCell,
-    StandInImage,
-    draw_blocks,
-    middle,
-    probabilities,
-    thumbnail,
-    truth,
-)
+from howfar.figures import contact_sheets as sheets
+from howfar.figures.contact_sheets import PictureBlock, PictureCell, StandInImage
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, made_section
 from howfar.report.report_figures import draw_figures
@@ -41,6 +33,20 @@ TRUTH: Final = "ground truth"
 _FEWEST: Final = 5  # columns that there is room for: 144 pixels look coarse in larger pictures
 _CHARACTERS: Final = 18
 _NAMES: Final = {"persam": "PerSAM-F", "box_point": "box and point"}
+SOURCE: Final = Markup(
+    'A. Achara and R. K. Pandey, <a href="https://arxiv.org/abs/2308.03580" rel="noreferrer">arXiv:2308.03580</a>, 2023, figs. '
+    "11 and 12. SAM: Kirillov et al., ICCV 2023. CLIPSeg: Lüddecke and Ecker, CVPR 2022. PerSAM-F: Zhang et al., ICLR 2024."
+)
+DRAWS: Final = 1000
+_STREAM: Final = 8
+SENTENCES: Final = (
+    "The networks were trained on none of these images. A prompt may do where F is near what a trained segmenter reaches on "
+    "the same images.",
+)
+LIMITS: Final = (
+    "Points and boxes are made from the masks that the maps are scored by: they show what an annotator's clicks could give.",
+    "An image whose mask is empty is left out, so nothing here says what a prompt draws where there is nothing to find.",
+)
 
 
 def _caption(prompting: Prompting) -> Caption:
@@ -56,6 +62,7 @@ def _caption(prompting: Prompting) -> Caption:
 
 
 @registered(_caption, vector=False)
+@style.drawing()
 def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int = 12) -> Figure:
     """Draw an image of each dataset: the photograph with each SAM prompt and its map, a CLIPSeg map per text (figs. 11, 12).
 
@@ -65,24 +72,22 @@ def prompting_rows(prompting: Prompting, *, folder: str | Path = ".", limit: int
     datasets, left_out = style.first(prompting.datasets, limit)
     prompt = prompting.prompts[0]
     own = {name: matching(prompting.images, prompt=prompt, dataset=name) for name in datasets}
-    shown = [StandInImage(name, middle(rows, "f"), f"median of F by {prompt}") for name, rows in own.items()]
+    shown = [StandInImage(name, sheets.middle(rows, "f"), f"median of F by {prompt}") for name, rows in own.items()]
     blocks = [PictureBlock(style.name_text(each.dataset, 40), each, _lines(prompting, each, Path(folder))) for each in shown]
     images = [(each.dataset, each.image) for each in shown]
     drawn = prompting.images[prompting.images[["dataset", "image"]].apply(tuple, axis=1).isin(images)]
     told = [json.loads(each) for each in drawn["told"]]
     marks = "Green circles: foreground points; red crosses: background points. " if any(each["points"] for each in told) else ""
     marks += "Green rectangles: boxes. " if any(each["box"] for each in told) else ""
-    with style.drawing():
-        figure = draw_blocks(blocks, _FEWEST)
-        style.head(figure, "What prompted networks segment", f"{marks}White is certain; F at 0.5. {left_out}".strip())
-    return figure
+    figure = sheets.draw_blocks(blocks, _FEWEST)
+    return style.head(figure, "What prompted networks segment", f"{marks}White is certain; F at 0.5. {left_out}")
 
 
 def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list[PictureCell]]:
     """Build a dataset's lines of pictures: prompts on the photograph, their maps below, then the maps of the texts."""
     rows = matching(prompting.images, dataset=shown.dataset, image=shown.image).set_index("prompt")
     path, mask = (str(rows.iloc[0][name]) for name in ("path", "mask"))
-    photograph, truly = thumbnail(path), truth(mask)
+    photograph, truly = sheets.thumbnail(path), sheets.truth(mask)
     told = {prompt: json.loads(str(rows.loc[prompt, "told"])) for prompt in prompting.prompts}
     marked = [prompt for prompt in prompting.prompts if not told[prompt]["text"]]
     texts = [prompt for prompt in prompting.prompts if told[prompt]["text"]]
@@ -109,7 +114,7 @@ def _lines(prompting: Prompting, shown: StandInImage, folder: Path) -> list[list
 def _map(rows: pd.DataFrame, prompt: str, folder: Path, title: str) -> PictureCell:
     value: Any = rows.loc[prompt, "f"]
     number = "" if value != value else f"F {value:.2f}"
-    return PictureCell(prompt, probabilities(folder / str(rows.loc[prompt, "map"])), title, number)
+    return PictureCell(prompt, sheets.probabilities(folder / str(rows.loc[prompt, "map"])), title, number)
 
 
 def _prompt(
@@ -146,10 +151,8 @@ def write_prompting_report(prompting: Prompting, folder: str | Path) -> Path:
 
 
 def _sections(prompting: Prompting) -> Iterator[tuple[str, str, doc.Section]]:
-    trained = Markup(
-        "The networks were trained on none of these images. A prompt may do where F is near what a trained segmenter reaches "
-        "on the same images (<code>howfar evaluate</code>); where it is not, labels and training are the way."
-    )
+    way = Markup("{} (<code>howfar evaluate</code>); where it is not, labels and training are the way.")
+    trained = way.format(SENTENCES[0].removesuffix("."))
     answer: list[doc.Part] = [*doc.notes("Notes of the study", prompting.notes), doc.RegisteredFigure("prompting_rows")]
     yield "answer", "In short", doc.Section(lead(prompting), answer, [trained])
     yield "scores", "Scores", doc.Section("", _tables(prompting))
@@ -179,16 +182,6 @@ def _tables(prompting: Prompting) -> list[doc.TablePart]:
     ]
 
 
-SOURCE: Final = Markup(
-    'A. Achara and R. K. Pandey, <a href="https://arxiv.org/abs/2308.03580" rel="noreferrer">arXiv:2308.03580</a>, 2023, figs. '
-    "11 and 12. SAM: Kirillov et al., ICCV 2023. CLIPSeg: Lüddecke and Ecker, CVPR 2022. PerSAM-F: Zhang et al., ICLR 2024."
-)
-
-
-DRAWS: Final = 1000
-_STREAM: Final = 8
-
-
 def section(result: Prompting, context: doc.Context) -> doc.Section:
     """Build the section of a study of prompts."""
     caption = registration("prompting_rows", prompting_rows).caption(result)
@@ -199,16 +192,6 @@ def section(result: Prompting, context: doc.Context) -> doc.Section:
         sentences=SENTENCES,
         limits=LIMITS,
     )
-
-
-SENTENCES: Final = (
-    "The networks were trained on none of these images. A prompt may do where F is near what a trained segmenter reaches on "
-    "the same images.",
-)
-LIMITS: Final = (
-    "Points and boxes are made from the masks that the maps are scored by: they show what an annotator's clicks could give.",
-    "An image whose mask is empty is left out, so nothing here says what a prompt draws where there is nothing to find.",
-)
 
 
 def lead(result: Prompting) -> str:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any, Final
 
@@ -31,6 +31,8 @@ from howfar.studies.study_file.read_study_file import Inputs
 
 if TYPE_CHECKING:
     from howfar.protocols import Backbone
+
+AGREEMENT: Final = ("kendall", "kendall_low", "kendall_high", "overlap", "overlap_low", "overlap_high")
 
 
 class CategorySettings(SpaceSettings):
@@ -63,16 +65,17 @@ def category_rows(comparison: Comparison) -> pd.DataFrame:
     numbers = ["self_distance", "relative", *ends.values()]
     frame = comparison.to_frame().rename(columns={"name": "dataset", **ends})
     frame = frame[["dataset", "n", "o_dist_mean", *numbers, "components", "explained_variance"]]
-    frame = frame.astype(dict.fromkeys(numbers, np.float64)).sort_values("o_dist_mean", kind="stable", ignore_index=True)
-    return frame.assign(rank=np.arange(1, len(frame) + 1))
+    return ranked(frame.astype(dict.fromkeys(numbers, np.float64)))
 
 
-def by_dataset(comparison: Comparison) -> Distances:
-    """Return I^dist (mean form) of each image by category, in the caller's order."""
-    return {
-        str(name): images["i_dist_mean"].to_numpy(dtype=np.float64)
-        for name, images in comparison.images.groupby("dataset", sort=False)
-    }
+def ranked(rows: pd.DataFrame) -> pd.DataFrame:
+    """Sort categories by O^dist, and number them in the column rank."""
+    return rows.sort_values("o_dist_mean", kind="stable", ignore_index=True).assign(rank=np.arange(1, len(rows) + 1))
+
+
+def by_dataset(images: pd.DataFrame, column: str = "i_dist_mean") -> Distances:
+    """Return images' distances by category, in the table's order."""
+    return {str(name): own[column].to_numpy(dtype=np.float64) for name, own in images.groupby("dataset", sort=False)}
 
 
 def category_notes(features: Sequence[Features], distances: pd.DataFrame, settings: Settings) -> Iterator[str]:
@@ -109,9 +112,6 @@ def _frames(comparison: Comparison, k: int, sets: Sequence[str]) -> dict[str, pd
 def agreement_row(drawn: Float64Array) -> dict[str, float]:
     """Return Kendall's τ and the overlap of two orders with intervals, from measured and resampled values."""
     return interval_columns("kendall", drawn[:, 0]) | interval_columns("overlap", drawn[:, 1])
-
-
-AGREEMENT: Final = ("kendall", "kendall_low", "kendall_high", "overlap", "overlap_low", "overlap_high")
 
 
 def _names(settings: ScenesSettings, inputs: Inputs) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -151,7 +151,7 @@ def _run_scenes(settings: ScenesSettings, inputs: Inputs) -> Scenes:
                 comparison = compared(ordered, backbone, chosen, inputs.execution, out=inputs.folder)
                 for table, frame in _frames(comparison, settings.k, sets).items():
                     frames[table].append(keyed(frame, primary=primary, backbone=backbone))
-                measured[backbone] = by_dataset(comparison)
+                measured[backbone] = by_dataset(comparison.images)
             for one, other in combinations(measured, 2):
                 drawn = agreements(measured[one], measured[other], settings.k, draws=settings.bootstrap, seed=settings.seed)
                 agreement.append({"primary": primary, "one": one, "other": other, **agreement_row(drawn)})
@@ -218,39 +218,22 @@ def _check_robustness(settings: RobustnessSettings, inputs: Inputs) -> None:
     settings.check_ends(settings.primary, _others(settings, inputs))
 
 
-@dataclass
-class RobustnessTables:
-    """Collect the result's table rows by backbone, and the agreement of orders in each resample."""
-
-    distances: list[pd.DataFrame] = field(default_factory=list)
-    images: list[pd.DataFrame] = field(default_factory=list)
-    stability: list[dict[str, Any]] = field(default_factory=list)
-    drawn: dict[str, Float64Array] = field(default_factory=dict)
-
-    def add(self, keys: Mapping[str, str], rows: pd.DataFrame, images: pd.DataFrame, perturbed: Sequence[str]) -> None:
-        """Add the categories' distances before or after a perturbation, and the perturbed categories' image distances."""
-        columns = rows[["dataset", "o_dist_mean", "self_distance", "relative", "components", "rank"]]
-        self.distances.append(keyed(columns.assign(perturbed=columns["dataset"].isin(perturbed)), **keys))
-        images = images.loc[images["dataset"].isin(perturbed), ["dataset", "image", "i_dist_mean"]]
-        own = images["dataset"].map(rows.set_index("dataset")["self_distance"])
-        self.images.append(keyed(images.assign(relative=images["i_dist_mean"] / own.where(own > 0)), **keys))
-
-
 def _run_robustness(settings: RobustnessSettings, inputs: Inputs) -> Robustness:
     """Measure all categories, perturb those closest and farthest by a backbone, and measure again."""
     others = _others(settings, inputs)
     datasets = inputs.datasets((settings.primary, *others))
     backbones = [inputs.backbone(name) for name in settings.backbones]
     views = inputs.features(datasets, backbones)
-    measured, steps = RobustnessTables(), list(zip(settings.backbones, backbones, views, strict=True))
+    frames: dict[str, list[pd.DataFrame]] = {"distances": [], "images": [], "stability": []}
+    chosen, drawn, steps = settings.comparison(), {}, list(zip(settings.backbones, backbones, views, strict=True))
     for name, backbone, view in bar(steps, progress=inputs.execution.progress, patient=True, unit="backbone"):
-        _measure(measured, name, backbone, view, settings, inputs)
-    distances = pd.concat(measured.distances, ignore_index=True)
-    chosen, drawn = settings.comparison(), measured.drawn
+        measured, drawn[name] = _before_and_after(name, backbone, view, settings, inputs)
+        for table, frame in measured.items():
+            frames[table].append(keyed(frame, backbone=name))
+    tables = {name: pd.concat(each, ignore_index=True) for name, each in frames.items()}
     # Both backbones resample the same images, so that their difference is known in each resample.
-    differences = [
-        {"one": one, "other": other, **agreement_row(drawn[one] - drawn[other])} for one, other in combinations(drawn, 2)
-    ]
+    pairs = combinations(drawn, 2)
+    differences = [{"one": one, "other": other, **agreement_row(drawn[one] - drawn[other])} for one, other in pairs]
     return Robustness(
         primary=settings.primary,
         secondaries=others,
@@ -261,61 +244,56 @@ def _run_robustness(settings: RobustnessSettings, inputs: Inputs) -> Robustness:
         },
         k=settings.k,
         settings=chosen,
-        stability=pd.DataFrame(measured.stability),
         overall=pd.DataFrame([{"backbone": name, **agreement_row(each)} for name, each in drawn.items()]),
         differences=pd.DataFrame(differences, columns=["one", "other", *AGREEMENT]),
-        distances=distances,
-        images=pd.concat(measured.images, ignore_index=True),
         provenance=Provenance.now(),
-        notes=tuple(category_notes(views[0], distances, chosen)),
+        notes=tuple(category_notes(views[0], tables["distances"], chosen)),
+        **tables,
     )
 
 
-def _measure(
-    measured: RobustnessTables,
-    name: str,
-    backbone: Backbone,
-    view: Sequence[Features],
-    settings: RobustnessSettings,
-    inputs: Inputs,
-) -> None:
-    """Measure one backbone's distances before and after each perturbation."""
+def _before_and_after(
+    name: str, backbone: Backbone, view: Sequence[Features], settings: RobustnessSettings, inputs: Inputs
+) -> tuple[dict[str, pd.DataFrame], Float64Array]:
+    """Return one backbone's rows of the result's tables, and the mean agreement of the orders in each resample."""
     # The intervals are over orders, drawn below.
     chosen = replace(settings.comparison(), bootstrap=0)
     before = compared(view, name, chosen, inputs.execution)
-    rows = category_rows(before)
-    order = [str(each) for each in rows["dataset"]]
+    first, rows = by_dataset(before.images), {UNCHANGED: category_rows(before)}
+    order = rows[UNCHANGED]["dataset"].tolist()
     ends = [*order[: settings.k], *order[-settings.k :]]
-    measured.add({"backbone": name, "perturbation": UNCHANGED}, rows, before.images, ends)
+    images = {UNCHANGED: _images(before, rows[UNCHANGED], ends)}
     datasets = [inputs.dataset(each.name) for each in view if each.name in ends]
     changed = [PerturbedBackbone(backbone, each) for each in perturbations_of(settings.perturbations)]
-    first, drawn = by_dataset(before), []
-    draws: dict[str, Any] = {"draws": settings.bootstrap, "seed": settings.seed}
+    primary, *others = view
+    drawn, stability, draws = [], [], {"draws": settings.bootstrap, "seed": settings.seed}
     for perturbation, features in zip(settings.perturbations, inputs.features(datasets, changed), strict=True):
-        primary, *others = view
         by_name = {each.name: each for each in features}
         # In a joint space, which the perturbed categories change, all others are measured again too.
         again = [by_name.get(each.name, each) for each in others if chosen.projection == "joint" or each.name in by_name]
         # No pair is kept: it would be named by the images' files, which are the same perturbed or not.
         after = compared([primary, *again], name, chosen, inputs.execution)
-        changed_rows = category_rows(after)
-        both = pd.concat([rows[~rows["dataset"].isin(changed_rows["dataset"])], changed_rows], ignore_index=True)
-        after_rows = both.sort_values("o_dist_mean", kind="stable", ignore_index=True)
-        after_rows["rank"] = np.arange(1, len(both) + 1)
-        row = {"backbone": name, "perturbation": perturbation}
-        measured.add(row, after_rows, after.images, ends)
-        second = {**first, **by_dataset(after)}
-        drawn.append(agreements(first, second, settings.k, **draws))
-        relative = (_relative(first, rows, ends), _relative(second, after_rows, ends))
-        change, (low, high) = mean_change(*relative, **draws)
+        own = category_rows(after)
+        rows[perturbation] = ranked(pd.concat([rows[UNCHANGED][~rows[UNCHANGED]["dataset"].isin(own["dataset"])], own]))
+        images[perturbation] = _images(after, own, ends)
+        drawn.append(agreements(first, {**first, **by_dataset(after.images)}, settings.k, **draws))
+        relative = (by_dataset(images[each], "relative") for each in (UNCHANGED, perturbation))
+        as_they_are, perturbed = ({end: each[end] for end in ends} for each in relative)
+        change, (low, high) = mean_change(as_they_are, perturbed, **draws)
         changes = {"change": change, "change_low": low, "change_high": high}
-        measured.stability.append({**row, **agreement_row(drawn[-1]), **changes})
-    measured.drawn[name] = np.mean(drawn, axis=0)
+        stability.append({"perturbation": perturbation, **agreement_row(drawn[-1]), **changes})
+    columns = ["dataset", "o_dist_mean", "self_distance", "relative", "components", "rank"]
+    frames = [each[columns].assign(perturbed=each["dataset"].isin(ends)) for each in rows.values()]
+    distances = pd.concat([keyed(frame, perturbation=each) for each, frame in zip(rows, frames, strict=True)])
+    shown = pd.concat([keyed(frame, perturbation=each) for each, frame in images.items()])
+    return {"distances": distances, "images": shown, "stability": pd.DataFrame(stability)}, np.mean(drawn, axis=0)
 
 
-def _relative(distances: Distances, rows: pd.DataFrame, names: Sequence[str]) -> Distances:
-    own = rows.set_index("dataset")["self_distance"]
-    return {name: distances[name] / (own[name] if own[name] > 0 else np.nan) for name in names}
+def _images(comparison: Comparison, rows: pd.DataFrame, ends: Sequence[str]) -> pd.DataFrame:
+    """Return the distances of the images of the categories at both ends, also relative to the primary's self-distance."""
+    images = comparison.images.loc[comparison.images["dataset"].isin(ends), ["dataset", "image", "i_dist_mean"]]
+    own = images["dataset"].map(rows.set_index("dataset")["self_distance"])
+    return images.assign(relative=images["i_dist_mean"] / own.where(own > 0))
 
 
 def _work_robustness(settings: RobustnessSettings, inputs: Inputs) -> Work:

@@ -28,35 +28,38 @@ LINE: Final = 0.16
 """Height of a line of text under an image, in inches."""
 FEWEST, MOST = 5, 7
 """Rows of fewer images are drawn as if there were so many, so that images do not grow; names of more are smaller."""
+SPREAD: Final = 0.6
+"""Height that the perturbations of one backbone share on its line, of 1."""
+NAMED = 3
+YES = {True: doc.Cell("yes"), False: doc.Cell("–")}
 
 
+@style.drawing()
 def scene_violins(result: Scenes, primary: str) -> Figure:
     """Draw the distribution of I^dist in the closest and farthest or named categories, a panel per backbone (fig. 18)."""
     count, rows = len(result.backbones), max(len(result.shown(primary, backbone)) for backbone in result.names())
-    with style.drawing():
-        height = 0.75 + 0.3 * rows
-        apart: dict[str, bool] = {"sharex": False, "sharey": False}
-        figure, panels, _ = style.panel_grid(count, 2, lambda lines: 1.0 + lines * height, narrow=5.6, **apart)
-        for axes, backbone in zip(panels, result.names(), strict=True):
-            shown = result.shown(primary, backbone)
-            measured: Any = result.measured(primary, backbone).set_index("dataset")
-            for line, name in enumerate(shown):
-                near = float(measured.loc[name, "rank"]) <= (len(measured) + 1) / 2
-                images = matching(result.images, primary=primary, backbone=backbone, dataset=name)
-                half_violin(axes, images["i_dist_mean"], line + 0.2, -1, CLOSEST if near else FARTHEST, name)
-                own = float(measured.loc[name, "self_distance"])
-                axes.vlines(own, line - 0.25, line + 0.3, color=style.MUTED, lw=1.2, label=f"own:{name}")
-            style.name_rows(axes, [style.name_text(name, 20) for name in shown])
-            axes.set_ylim(len(shown) - 0.5, -0.7)
-            style.head_panel(axes, backbone)
-        figure.supxlabel(f"mean distance to the images of P ({style.I_DIST} / n)", fontsize=9.5)
-        ends = f"The {result.k} closest categories (blue) and the {result.k} farthest (orange)"
-        which = "The categories named, the closer half in blue" if result.sets else ends
-        note = f"{which}; the closest on top; grey: {style.name_text(primary)} from itself"
-        style.head_filled(figure, f"Distances of images from {style.name_text(primary)}", note)
-    return figure
+    height = 0.75 + 0.3 * rows
+    figure, panels, _ = style.panel_grid(count, 2, lambda lines: 1.0 + lines * height, 5.6, sharex=False, sharey=False)
+    for axes, backbone in zip(panels, result.names(), strict=True):
+        shown = result.shown(primary, backbone)
+        measured: Any = result.measured(primary, backbone).set_index("dataset")
+        for line, name in enumerate(shown):
+            near = float(measured.loc[name, "rank"]) <= (len(measured) + 1) / 2
+            images = matching(result.images, primary=primary, backbone=backbone, dataset=name)
+            half_violin(axes, images["i_dist_mean"], line + 0.2, -1, CLOSEST if near else FARTHEST, name)
+            own = float(measured.loc[name, "self_distance"])
+            axes.vlines(own, line - 0.25, line + 0.3, color=style.MUTED, lw=1.2, label=f"own:{name}")
+        style.name_rows(axes, [style.name_text(name, 20) for name in shown])
+        axes.set_ylim(len(shown) - 0.5, -0.7)
+        style.head_panel(axes, backbone)
+    figure.supxlabel(f"mean distance to the images of P ({style.I_DIST} / n)", fontsize=9.5)
+    ends = f"The {result.k} closest categories (blue) and the {result.k} farthest (orange)"
+    which = "The categories named, the closer half in blue" if result.sets else ends
+    note = f"{which}; the closest on top; grey: {style.name_text(primary)} from itself"
+    return style.head_filled(figure, f"Distances of images from {style.name_text(primary)}", note)
 
 
+@style.drawing()
 def scene_images(result: Scenes, primary: str, end: End) -> Figure:
     """Draw the images closest to or farthest from a primary category, a row per backbone (figs 19 to 29).
 
@@ -69,23 +72,21 @@ def scene_images(result: Scenes, primary: str, end: End) -> Figure:
     row = 1.1 + 2.2 * words
     size = 8.0 if result.k <= MOST else 7.0
     longest = max(8, round(760 / size / count) + 1)
-    with style.drawing():
-        figure, axes = style.picture_sheet(across, row * len(result.backbones))
-        for line, backbone in enumerate(result.names()):
-            top = line * row
-            style.row_title(axes, top + 0.5, style.name_text(backbone, 16), "center")
-            for position, record in enumerate(result.at_the_end(primary, backbone, end).to_dict("records")):
-                left = across - images + position * STEP
-                photograph(axes, str(record["path"]), str(record["image"]), left, top)
-                category = style.name_text(str(record["dataset"]), longest)
-                style.words_below(axes, left + 0.5, top + 1.03, category, size)
-                numbers = f"{three_digits(float(record['i_dist_mean']))} · {record['rank']}"
-                style.words_below(axes, left + 0.5, top + 1.03 + words, numbers, 7.5, style.MUTED)
-        places = f"1 to {len(result.order(primary, result.names()[0]))}"
-        note = f"One image of a category; under each: its category · mean distance · place of the category ({places})"
-        towards = "to" if end == "closest" else "from"
-        style.head_filled(figure, f"The {result.k} {end} images {towards} {style.name_text(primary)}", note)
-    return figure
+    figure, axes = style.picture_sheet(across, row * len(result.backbones))
+    for line, backbone in enumerate(result.names()):
+        top = line * row
+        style.row_title(axes, top + 0.5, style.name_text(backbone, 16), "center")
+        for position, record in enumerate(result.at_the_end(primary, backbone, end).to_dict("records")):
+            left = across - images + position * STEP
+            photograph(axes, str(record["path"]), str(record["image"]), left, top)
+            category = style.name_text(str(record["dataset"]), longest)
+            style.words_below(axes, left + 0.5, top + 1.03, category, size)
+            numbers = f"{three_digits(float(record['i_dist_mean']))} · {record['rank']}"
+            style.words_below(axes, left + 0.5, top + 1.03 + words, numbers, 7.5, style.MUTED)
+    places = f"1 to {len(result.order(primary, result.names()[0]))}"
+    note = f"One image of a category; under each: its category · mean distance · place of the category ({places})"
+    towards = "to" if end == "closest" else "from"
+    return style.head_filled(figure, f"The {result.k} {end} images {towards} {style.name_text(primary)}", note)
 
 
 def ends(result: Scenes, primary: str) -> doc.Table:
@@ -143,10 +144,6 @@ def agreement(result: Scenes) -> doc.Table:
 
 def _relative(row: Any) -> doc.Cell:
     return doc.row_interval(row, "relative", "{:.3f}".format)
-
-
-NAMED = 3
-YES = {True: doc.Cell("yes"), False: doc.Cell("–")}
 
 
 def scenes_section(result: Scenes, context: doc.Context) -> doc.Section:
@@ -287,79 +284,63 @@ def _images(result: Scenes, primary: str, place: int, end: End) -> doc.FigurePar
     for backbone in result.names():
         found = result.at_the_end(primary, backbone, end)
         rows.append(f"{backbone}: {', '.join(f'{a}/{b}' for a, b in zip(found['dataset'], found['image'], strict=True))}.")
-    which = "closest to" if end == "closest" else "farthest from"
+    which = {"closest": "closest to", "farthest": "farthest from"}[end]
     text = (
         f"One row a backbone: of every category the one image that is {which} {primary} by I^dist, and of these the {result.k} "
         f"{end}. Under each: its category, its mean distance, and the category's place by O^dist, 1 being the closest."
     )
-    draw = partial(scene_images, result, primary, end)
-    return doc.FigurePart(
-        f"{end}-{place}", draw, Caption(f"The {end} images, {primary}", text, " ".join(rows)), scene_label(end, primary)
-    )
+    draw, caption = partial(scene_images, result, primary, end), Caption(f"The {end} images, {primary}", text, " ".join(rows))
+    return doc.FigurePart(f"{end}-{place}", draw, caption, scene_label(end, primary))
 
 
-SPREAD: Final = 0.6
-"""Height that the perturbations of one backbone share on its line, of 1."""
-
-
+@style.drawing()
 def stability(result: Robustness) -> Figure:
     """Draw Kendall's τ and the overlap of the k closest by backbone and perturbation, with intervals over images."""
     names = list(result.perturbations)
-    with style.drawing():
-        figure = style.blank(style.WIDTH, 1.5 + (0.2 + 0.13 * len(names)) * len(result.backbones))
-        left, right = figure.subplots(1, 2, sharey=True)
-        for axes, column, title in (
-            (left, "kendall", "Kendall's τ of the order before and after"),
-            (right, "overlap", f"share of the {result.k} closest that stay"),
-        ):
-            for position, perturbation in enumerate(names):
-                rows = matching(result.stability, perturbation=perturbation).set_index("backbone").loc[list(result.backbones)]
-                values, low, high = (rows[f"{column}{end}"].to_numpy() for end in ("", "_low", "_high"))
-                # Shifted so that perturbations do not overlap.
-                at = np.arange(len(result.backbones)) + SPREAD * (position - (len(names) - 1) / 2) / max(1, len(names))
-                own = style.look(position)
-                axes.hlines(at, low, high, color=own.colour, lw=1.4)
-                axes.plot(values, at, marker=own.marker, ms=4.5, ls="none", color=own.colour, label=perturbation)
-            axes.set_xlabel(title)
-            axes.axvline(1, color=style.MUTED, lw=0.8, zorder=1)
-        style.name_rows(left, [style.name_text(name, 20) for name in result.backbones])
-        right.tick_params(axis="y", length=0)
-        left.set_ylim(len(result.backbones) - 0.5, -0.5)
-        right.set_xlim(-0.03, 1.03)
-        style.name_legend(figure, left, min(len(names), 6))
-        style.head_filled(
-            figure,
-            f"How far the order of categories from {style.name_text(result.primary)} survives",
-            "Bars: 95 % over the images",
-        )
-    return figure
+    height = 1.5 + (0.2 + 0.13 * len(names)) * len(result.backbones)
+    figure, (left, right) = style.side_by_side(height, 1, 1, sharey=True)
+    titles = ("Kendall's τ of the order before and after", f"share of the {result.k} closest that stay")
+    for axes, column, title in zip((left, right), ("kendall", "overlap"), titles, strict=True):
+        for position, perturbation in enumerate(names):
+            rows = matching(result.stability, perturbation=perturbation).set_index("backbone").loc[list(result.backbones)]
+            values, low, high = (rows[f"{column}{end}"].to_numpy() for end in ("", "_low", "_high"))
+            # Shifted so that perturbations do not overlap.
+            at = np.arange(len(result.backbones)) + SPREAD * (position - (len(names) - 1) / 2) / max(1, len(names))
+            own = style.look(position)
+            axes.hlines(at, low, high, color=own.colour, lw=1.4)
+            axes.plot(values, at, marker=own.marker, ms=4.5, ls="none", color=own.colour, label=perturbation)
+        axes.set_xlabel(title)
+        axes.axvline(1, color=style.MUTED, lw=0.8, zorder=1)
+    style.name_rows(left, [style.name_text(name, 20) for name in result.backbones])
+    right.tick_params(axis="y", length=0)
+    left.set_ylim(len(result.backbones) - 0.5, -0.5)
+    right.set_xlim(-0.03, 1.03)
+    style.name_legend(figure, left, min(len(names), 6))
+    title = f"How far the order of categories from {style.name_text(result.primary)} survives"
+    return style.head_filled(figure, title, "Bars: 95 % over the images")
 
 
+@style.drawing()
 def before_and_after(result: Robustness, backbone: str) -> Figure:
     """Draw the perturbed categories' relative image distances before and after, a panel per perturbation."""
     shown, names = result.perturbed(backbone), list(result.perturbations)
     panel = 0.6 + 0.36 * len(shown)
-    with style.drawing():
-        figure, panels, _ = style.panel_grid(len(names), 2, lambda lines: 1.3 + lines * panel, narrow=5.6)
-        for position, (axes, name) in enumerate(zip(panels, names, strict=True)):
-            for line, category in enumerate(shown):
-                images = matching(result.images, backbone=backbone, dataset=category).groupby("perturbation")["relative"]
-                half_violin(axes, images.get_group(UNCHANGED), line, -1, style.PRIMARY, f"before:{category}")
-                half_violin(axes, images.get_group(name), line, +1, style.look(position).colour, f"after:{category}")
-            axes.axhline(result.k - 0.5, color=style.MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
-            axes.tick_params(axis="y", length=0)
-            style.head_panel(axes, name, result.perturbations[name])
-        style.name_rows(panels[0], [style.name_text(category, 18) for category in shown])
-        panels[0].set_ylim(len(shown) - 0.45, -0.55)
-        figure.supxlabel(
-            f"{style.I_DIST} (mean) over the distance of {style.name_text(result.primary)} from itself", fontsize=9.5
-        )
-        ends = f"the {result.k} closest categories, then the {result.k} farthest"
-        note = f"Above each line the images as they are (grey), below it perturbed; {ends}"
-        style.head_filled(
-            figure, f"Distances from {style.name_text(result.primary)} before and after, by {style.name_text(backbone)}", note
-        )
-    return figure
+    figure, panels, _ = style.panel_grid(len(names), 2, lambda lines: 1.3 + lines * panel, narrow=5.6)
+    for position, (axes, name) in enumerate(zip(panels, names, strict=True)):
+        for line, category in enumerate(shown):
+            images = matching(result.images, backbone=backbone, dataset=category).groupby("perturbation")["relative"]
+            half_violin(axes, images.get_group(UNCHANGED), line, -1, style.PRIMARY, f"before:{category}")
+            half_violin(axes, images.get_group(name), line, +1, style.look(position).colour, f"after:{category}")
+        axes.axhline(result.k - 0.5, color=style.MUTED, lw=0.8, ls=(0, (4, 3)), zorder=1)
+        axes.tick_params(axis="y", length=0)
+        style.head_panel(axes, name, result.perturbations[name])
+    style.name_rows(panels[0], [style.name_text(category, 18) for category in shown])
+    panels[0].set_ylim(len(shown) - 0.45, -0.55)
+    figure.supxlabel(f"{style.I_DIST} (mean) over the distance of {style.name_text(result.primary)} from itself", fontsize=9.5)
+    ends = f"the {result.k} closest categories, then the {result.k} farthest"
+    note = f"Above each line the images as they are (grey), below it perturbed; {ends}"
+    title = f"Distances from {style.name_text(result.primary)} before and after, by {style.name_text(backbone)}"
+    return style.head_filled(figure, title, note)
 
 
 def robustness_section(result: Robustness, context: doc.Context) -> doc.Section:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -39,14 +38,14 @@ def _run_performance(settings: PerformanceSettings, inputs: Inputs) -> Performan
     """Fit the slope of F on distance for every model of every segmenter, over means of the shared seeds."""
     studied, common = adapted(inputs, settings.of), described_adaptation(inputs, settings.of)
     strategy = next((name for name in studied.settings["strategies"] if name != RANDOM), RANDOM)
-    slopes = [slopes_of(studied.alone(name), common["seeds"], settings) for name in studied.segmenters]
+    slopes = [row for name in studied.segmenters for row in slopes_of(studied.alone(name), common["seeds"], settings)]
     return PerformanceByDistance(
         **common,
         adapted=Arm(strategy, max(studied.settings["shots"])).label,
         tau=settings.tau,
         flat=settings.flat,
         strata=studied.strata[studied.strata["model"].isin(plain_models(studied))].reset_index(drop=True),
-        slopes=pd.DataFrame(list(chain(*slopes))),
+        slopes=pd.DataFrame(slopes),
     )
 
 
@@ -56,17 +55,15 @@ def slopes_of(study: Adaptation, seeds: Sequence[int], settings: PerformanceSett
     The slope is linear in F: that of the differences F(M_q) − F(M) of the same images is the difference of both slopes, so that
     its interval is found by the same draws of photographs.
     """
-    secondaries = list(study.secondaries)
-    groups = {ALL: secondaries} if len(secondaries) > 1 else {}
-    groups |= {name: [name] for name in secondaries}
+    whole = {ALL: list(study.secondaries)} if len(study.secondaries) > 1 else {}
+    groups = whole | {name: [name] for name in study.secondaries}
     rows = []
     for measure in (F_ODS, F_OWN):
         points = averaged(study.images, seeds, measure)
         single = study.slopes[(study.slopes["measure"] == measure) & study.slopes["seed"].isin(seeds)]
         for model in (name for name in plain_models(study) if name in points):
             for dataset, names in groups.items():
-                row: dict[str, Any] = {"segmenter": study.segmenter, "model": str(model)}
-                row |= {"dataset": dataset, "measure": measure}
+                row: dict[str, Any] = {"segmenter": study.segmenter, "model": model, "dataset": dataset, "measure": measure}
                 fitted = _fitted(points, points[model], names, settings.bootstrap)
                 row |= {"n": 0, "photographs": 0} if fitted is None else {"n": fitted.n, "photographs": fitted.groups}
                 within = points[points["dataset"].isin(names)]
@@ -89,8 +86,7 @@ def _columns(fitted: Trend | None, *names: str) -> dict[str, float]:
 
 def plain_models(study: Adaptation) -> list[str]:
     """List M and the adapted models without background; background models belong to the study of suppression."""
-    models = study.models[study.models["background"] == 0]
-    return [str(model) for model in dict.fromkeys(models["model"])]
+    return [str(model) for model in dict.fromkeys(matching(study.models, background=0)["model"])]
 
 
 def averaged(images: pd.DataFrame, seeds: Sequence[int], measure: str) -> pd.DataFrame:
@@ -141,8 +137,7 @@ def _run_suppression(settings: SuppressionSettings, inputs: Inputs) -> Suppressi
     if set(studied.suppression["segmenter"]) < set(studied.segmenters):
         remedy = f"lower background_shots in studies.{settings.of}"
         raise InputError.of("background", "must keep a photograph that no model learnt from", background, remedy)
-    rows = chain(*(shares_of(studied.alone(name), settings.bootstrap) for name in studied.segmenters))
-    shares = pd.DataFrame(list(rows))
+    shares = pd.DataFrame([row for name in studied.segmenters for row in shares_of(studied.alone(name), settings.bootstrap)])
     # A share falls by itself at most, and rises to 1 at most, which limits the intervals of changes.
     changes = studied.suppression
     by_model = shares.set_index(["segmenter", "model"])["share"]

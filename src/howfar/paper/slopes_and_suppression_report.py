@@ -10,14 +10,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from howfar.figures import Caption, style
+from howfar.figures import adaptation_figures as figures
 from howfar.figures import adaptation_style as adapted
-from howfar.figures.adaptation_figures import (
-    adaptation_bars,
-    adaptation_curves,
-    adaptation_curves_background,
-    bars_caption,
-    draw_suppression,
-)
 from howfar.figures.style import ForestRow, forest, frame_forest
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
 from howfar.report import section as doc
@@ -29,8 +23,18 @@ from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 
 TITLE = "Slope of F on distance"
 COLUMNS = 3
+SHOWN = {"0–50 %": PARTS[0], "50–100 %": PARTS[1], "0–33 %": PARTS[2], "67–100 %": PARTS[3]}
+"""The parts that the paper prints, by our labels."""
+WORDS = {"falls": "falls", "rises": "rises", "consistent": "consistent", "none": "no evidence"}
+TABLES = {"unetplusplus": "Table 3", "deepcrack": "Table 4", "adsam": "Table 5"}
+PERFORMANCE_FIGURES = {"deepcrack": "Figure 4", "unetplusplus": "Figure 5", "adsam": "Figure 6"}
+_PAPER = "F is at the threshold that is best for the dataset by that model, as in the paper, which looks at its labels."
+_HONEST = "F is at the threshold tuned on P, which needs no label of the dataset."
+_SLOPES = "Intervals are over photographs; all: within the secondaries, differences between them play no part."
+SUPPRESSION_FIGURES = {"deepcrack": "Figure 14", "unetplusplus": "Figure 15", "adsam": "Figure 16"}
 
 
+@style.drawing()
 def performance_slopes(result: PerformanceByDistance, *, measure: adapted.Measure = "f_ods", limit: int = 24) -> Figure:
     """Draw the change of F from the nearest to the farthest image, a panel per segmenter and a row per model.
 
@@ -39,37 +43,35 @@ def performance_slopes(result: PerformanceByDistance, *, measure: adapted.Measur
     """
     adapted.check_measure(measure)
     shown, left_out = style.first(result.secondaries, limit)
-    rows = result.slopes[result.slopes["measure"] == measure]
+    rows = matching(result.slopes, measure=measure)
     models = [BASELINE, *(model for model in dict.fromkeys(rows["model"]) if _strategy(model) == _strategy(result.adapted))]
-    with style.drawing():
-        height = 0.75 + 0.3 * len(models)
-        figure, panels, _ = style.panel_grid(len(result.segmenters), COLUMNS, lambda lines: 1.3 + height * lines, narrow=5.6)
-        for axes, segmenter in zip(panels, result.segmenters, strict=True):
-            own = matching(rows, segmenter=segmenter)
-            pooled = ALL in set(own["dataset"])
-            axes.axvspan(-result.flat, result.flat, color=style.MUTED, alpha=0.13, lw=0, zorder=1.2, label="_flat")
-            axes.axvline(0, color=style.MUTED, lw=1.1, zorder=2.0, label="_nothing")
-            axes.locator_params(axis="x", nbins=5)
-            for row in own[own["model"].isin(models) & own["slope"].notna()].to_dict("records"):
-                at, dataset = models.index(str(row["model"])), str(row["dataset"])
-                value, low, high = (float(row[name]) for name in ("slope", "low", "high"))
-                if dataset == ALL or not pooled:
-                    dot = ForestRow(f"slope:{row['model']}", value, low, high, style.Look(style.INK, "-", "o"), place=at)
-                    forest(axes, [dot], width=1.8, size=6.5, solid_capstyle="projecting")
-                elif dataset in shown:
-                    mark = _hollow(style.look(shown.index(dataset)))
-                    axes.plot([value], [at], zorder=2.7, label=f"{dataset}:{row['model']}", **mark)
-            style.head_panel(axes, segmenter)
-            axes.set_xlabel("change of F, nearest to farthest")
-            axes.tick_params(axis="y", length=0)
-        frame_forest(panels[0], [style.name_text(model, 24) for model in models])
-        handles = [Line2D([], [], label=style.name_text(name, 20), **_hollow(style.look(k))) for k, name in enumerate(shown)]
-        whole = "within all" if len(shown) > 1 else style.name_text(shown[0])
-        dots = Line2D([], [], marker="o", color=style.INK, ms=6, lw=1.8, label=whole)
-        style.name_legend(figure, [dots, *(handles if len(shown) > 1 else [])], 6)
-        note = f"The band is a change of ±{result.flat:g}, which counts as none; lines are 95 % intervals. {left_out}"
-        style.head_filled(figure, TITLE, note.strip())
-    return figure
+    height = 0.75 + 0.3 * len(models)
+    figure, panels, _ = style.panel_grid(len(result.segmenters), COLUMNS, lambda lines: 1.3 + height * lines, narrow=5.6)
+    for axes, segmenter in zip(panels, result.segmenters, strict=True):
+        own = matching(rows, segmenter=segmenter)
+        pooled = ALL in set(own["dataset"])
+        axes.axvspan(-result.flat, result.flat, color=style.MUTED, alpha=0.13, lw=0, zorder=1.2, label="_flat")
+        axes.axvline(0, color=style.MUTED, lw=1.1, zorder=2.0, label="_nothing")
+        axes.locator_params(axis="x", nbins=5)
+        for row in own[own["model"].isin(models) & own["slope"].notna()].to_dict("records"):
+            at, dataset = models.index(str(row["model"])), str(row["dataset"])
+            value, low, high = (float(row[name]) for name in ("slope", "low", "high"))
+            if dataset == ALL or not pooled:
+                dot = ForestRow(f"slope:{row['model']}", value, low, high, style.Look(style.INK, "-", "o"), place=at)
+                forest(axes, [dot], width=1.8, size=6.5, solid_capstyle="projecting")
+            elif dataset in shown:
+                mark = _hollow(style.look(shown.index(dataset)))
+                axes.plot([value], [at], zorder=2.7, label=f"{dataset}:{row['model']}", **mark)
+        style.head_panel(axes, segmenter)
+        axes.set_xlabel("change of F, nearest to farthest")
+        axes.tick_params(axis="y", length=0)
+    frame_forest(panels[0], [style.name_text(model, 24) for model in models])
+    handles = [Line2D([], [], label=style.name_text(name, 20), **_hollow(style.look(k))) for k, name in enumerate(shown)]
+    whole = "within all" if len(shown) > 1 else style.name_text(shown[0])
+    dots = Line2D([], [], marker="o", color=style.INK, ms=6, lw=1.8, label=whole)
+    style.name_legend(figure, [dots, *(handles if len(shown) > 1 else [])], 6)
+    note = f"The band is a change of ±{result.flat:g}, which counts as none; lines are 95 % intervals. {left_out}"
+    return style.head_filled(figure, TITLE, note)
 
 
 def _strategy(model: str) -> str:
@@ -79,11 +81,6 @@ def _strategy(model: str) -> str:
 
 def _hollow(own: style.Look) -> dict[str, Any]:
     return {"marker": own.marker, "mec": own.colour, "mfc": style.PAPER, "mew": 1.3, "ms": 5, "ls": "none"}
-
-
-SHOWN = {"0–50 %": PARTS[0], "50–100 %": PARTS[1], "0–33 %": PARTS[2], "67–100 %": PARTS[3]}
-"""The parts that the paper prints, by our labels."""
-WORDS = {"falls": "falls", "rises": "rises", "consistent": "consistent", "none": "no evidence"}
 
 
 def parts(result: PerformanceByDistance, segmenter: str, models: Sequence[str]) -> doc.Table:
@@ -103,11 +100,9 @@ def parts(result: PerformanceByDistance, segmenter: str, models: Sequence[str]) 
 
 def _part(rows: pd.DataFrame) -> doc.Cell:
     """Format a part's F over the seeds, with mean and spread of its distances."""
-    if not rows["ods"].notna().any():
-        return doc.UNDEFINED
     f, mean, std = (float(rows[name].mean()) for name in ("ods", "distance_mean", "distance_std"))
     over = f" ± {float(rows['ods'].std()):.3f}" if len(rows) > 1 else ""
-    return doc.f_mu_sigma(f, mean, std, f"{f:.3f}{over}")
+    return doc.UNDEFINED if f != f else doc.f_mu_sigma(f, mean, std, f"{f:.3f}{over}")
 
 
 def printed(result: PerformanceByDistance, architecture: str, symbols: Mapping[str, str]) -> doc.Table | None:
@@ -134,7 +129,7 @@ def slopes(result: PerformanceByDistance, measure: str) -> doc.Table:
         return doc.row_interval(row, "change", doc.three, strong=bool(row["change_low"] > 0 or row["change_high"] < 0))
 
     return doc.tabulate(
-        result.slopes[result.slopes["measure"] == measure].to_dict("records"),
+        matching(result.slopes, measure=measure).to_dict("records"),
         *map(doc.text_column, ("segmenter", "model", "dataset")),
         doc.count_column("n", "images that have an F"),
         ("span", span, lambda row: doc.decimal(row["span"], 2)),
@@ -177,10 +172,8 @@ def performance_sentences(result: PerformanceByDistance) -> list[str]:
         sentences.append(f"{name}, M: {of_m['verdict']}.")
         change, changed = Interval.of(adapted_row, "change"), ""
         if change.value is not None:
-            judged = (
-                ": a change, or a difference of two trainings" if change.clear else ": no evidence that adapting changed it"
-            )
-            judged = ", with no interval" if change.low is None else judged
+            judged = "a change, or a difference of two trainings" if change.clear else "no evidence that adapting changed it"
+            judged = ", with no interval" if change.low is None else f": {judged}"
             changed = f"Its slope differs from M's by {change.signed(2)}{judged}."
         differing = [
             f"{own['model']} {_short(own)} instead of {_short(paper)}"
@@ -195,24 +188,17 @@ def performance_sentences(result: PerformanceByDistance) -> list[str]:
 def performance_limits(result: PerformanceByDistance) -> list[str]:
     """List the limits of the numbers."""
     seeds, least = len(result.seeds), float(result.slopes["span"].min())
-    trained = (
+    return [
         "There is one training of each model: how slopes differ between trainings is unknown."
         if seeds == 1
         else f"F and distance of an image are means over {seeds} seeds; intervals are over photographs; the column seeds shows "
-        "how single trainings differ."
-    )
-    return [
-        trained,
+        "how single trainings differ.",
         "F re-tuned in a part, and at a dataset's best threshold, looks at its labels, as in the paper. A new site has none.",
         f"Flat is not good: consistent needs a mean F of {result.tau:g} besides, and an interval that holds 0 is no evidence "
         "of flatness where it is wide.",
         "Images that any model learnt from are left out for all models. Where those were the farthest, those that are left "
         f"span little of the distances (the least span is {least:.2f} of 1), and a slope, which is for all, is extrapolated.",
     ]
-
-
-TABLES = {"unetplusplus": "Table 3", "deepcrack": "Table 4", "adsam": "Table 5"}
-PERFORMANCE_FIGURES = {"deepcrack": "Figure 4", "unetplusplus": "Figure 5", "adsam": "Figure 6"}
 
 
 def performance_section(result: PerformanceByDistance, context: doc.Context) -> doc.Section:
@@ -243,7 +229,7 @@ def performance_section(result: PerformanceByDistance, context: doc.Context) -> 
     studied, drawn = beside(result.of, context.folder), list[doc.Part]()
     if studied is not None:
         models = [BASELINE, *adapted.by_shots(studied, adapted.strategy_of(studied))]
-        drawn = curves(studied, adaptation_curves, PERFORMANCE_FIGURES, adapted.as_called(models))
+        drawn = curves(studied, figures.adaptation_curves, PERFORMANCE_FIGURES, adapted.as_called(models))
     return doc.Section(
         lead=performance_lead(result),
         sentences=performance_sentences(result),
@@ -261,17 +247,12 @@ def performance_section(result: PerformanceByDistance, context: doc.Context) -> 
     )
 
 
-_PAPER = "F is at the threshold that is best for the dataset by that model, as in the paper, which looks at its labels."
-_HONEST = "F is at the threshold tuned on P, which needs no label of the dataset."
-_SLOPES = "Intervals are over photographs; all: within the secondaries, differences between them play no part."
-
-
 def suppression(result: Suppression) -> Figure:
     """Draw false positives of M and of the most-shots models without and with background, a row per model, and their price."""
     look_of = {name: style.look(position) for position, name in enumerate(result.segmenters)}
     images = f"{result.left} image{doc.plural(result.left)} of {style.name_text(result.background)}"
     note = f"on {images} that no model learnt from; lines are 95 % intervals"
-    return draw_suppression(result.shares.to_dict("records"), result.changes, look_of, note)
+    return figures.draw_suppression(result.shares.to_dict("records"), result.changes, look_of, note)
 
 
 def suppression_lead(result: Suppression) -> str:
@@ -298,16 +279,6 @@ def _most(result: Suppression, segmenter: str) -> doc.Record:
     return most
 
 
-def false_positives(result: Suppression) -> doc.Table:
-    """List false positive shares, their change by background, and its cost, a row per segmenter and model."""
-    share = "share of pixels above the model's own threshold, with its interval over photographs and trainings"
-    change, cost = "from the same model without background", "on the secondaries; marked where the interval lies below 0"
-    return suppression_table(result, result.shares.to_dict("records"), result.changes, share, change, cost)
-
-
-SUPPRESSION_FIGURES = {"deepcrack": "Figure 14", "unetplusplus": "Figure 15", "adsam": "Figure 16"}
-
-
 def suppression_section(result: Suppression, context: doc.Context) -> doc.Section:
     """Build the section of a study of suppression."""
     title = "False positives and their price"
@@ -328,6 +299,9 @@ def suppression_section(result: Suppression, context: doc.Context) -> doc.Sectio
         rows = matching(result.shares, segmenter=name).to_dict("records")
         shares = ", ".join(f"{row['model']} {100 * row['share']:.2f} %" for row in rows)
         sentences.append(f"{name}: false positives of {shares}.")
+    share = "share of pixels above the model's own threshold, with its interval over photographs and trainings"
+    change, cost = "from the same model without background", "on the secondaries; marked where the interval lies below 0"
+    table = suppression_table(result, result.shares.to_dict("records"), result.changes, share, change, cost)
     few = "" if result.left > 1 else " One photograph gives no interval."
     studied = beside(result.of, context.folder)
     drawn = list[doc.Part]()
@@ -335,15 +309,15 @@ def suppression_section(result: Suppression, context: doc.Context) -> doc.Sectio
         # Figs. 13 to 17: pictures of blind sets, else of background; curves and bars of the secondaries.
         datasets = studied.blind or (result.background,)
         drawn.append(rows_part(studied, folder_of(result.of, context.folder), datasets, "rows", "Figure 13", background=True))
-        drawn += curves(studied, adaptation_curves_background, SUPPRESSION_FIGURES)
-        bars = partial(adaptation_bars, studied, background=True)
-        drawn.append(doc.FigurePart("bars", bars, bars_caption(studied, background=True), "Figure 17"))
+        drawn += curves(studied, figures.adaptation_curves_background, SUPPRESSION_FIGURES)
+        bars = partial(figures.adaptation_bars, studied, background=True)
+        drawn.append(doc.FigurePart("bars", bars, figures.bars_caption(studied, background=True), "Figure 17"))
     return doc.Section(
         lead=suppression_lead(result),
         sentences=sentences,
         parts=[
             doc.FigurePart("shares", partial(suppression, result), caption),
-            doc.TablePart("shares", title, false_positives(result), cells),
+            doc.TablePart("shares", title, table, cells),
             *drawn,
         ],
         limits=[

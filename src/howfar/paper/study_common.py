@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, TypeAlias, cast
 
 from pydantic import Field
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 AdaptationName: TypeAlias = Annotated[str, EntryReference("studies", kind="adaptation")]
 SomeModels: TypeAlias = Annotated[tuple[str, ...], EntryReference("models")]
+NetworkName: TypeAlias = Annotated[str, EntryReference("backbones")]
 
 
 class SpaceSettings(KindSettings):
@@ -106,10 +107,7 @@ def study_settings(inputs: Inputs, of: str) -> Any:
 
 def adapted(inputs: Inputs, of: str) -> Adaptations:
     """Return the result of an adaptation study, which the reference `of` has checked."""
-    studied = inputs.results[of]
-    if not isinstance(studied, Adaptations):
-        raise TypeError(f"{of} is no study of adaptation")
-    return studied
+    return cast(Adaptations, inputs.results[of])
 
 
 def described_adaptation(inputs: Inputs, of: str) -> dict[str, Any]:
