@@ -57,17 +57,14 @@ def edge_preference(probabilities: ArrayLike, picture: NDArray[Any]) -> float | 
     >>> edge_preference(np.zeros((16, 16)), picture) is None
     True
     """
-    from scipy.stats import rankdata
+    from scipy.stats import spearmanr
 
     map_, strength = np.asarray(probabilities), gradient_magnitude(picture)
     if map_.shape != strength.shape:
         raise InputError.of("probabilities", f"must be of the picture's size, {strength.shape}", map_.shape)
-    ranks = [rankdata(values, axis=None) for values in (map_, strength)]
-    centred = [each - each.mean() for each in ranks]
-    lengths = [float(np.linalg.norm(each)) for each in centred]
-    if min(lengths) == 0.0:
+    if np.ptp(map_) == 0.0 or np.ptp(strength) == 0.0:
         return None
-    return float(np.clip(centred[0] @ centred[1] / (lengths[0] * lengths[1]), -1.0, 1.0).round(12))
+    return round(float(spearmanr(map_, strength, axis=None).statistic), 12)
 
 
 SCALES: Final = (1.0, 2.0, 4.0)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
+from itertools import zip_longest
 from typing import Any, Protocol, TypeVar
 
 import numpy as np
@@ -64,11 +65,8 @@ def tallies(
     tallied: list[Tally] = []
     if isinstance(predictions, Sized) and isinstance(truths, Sized) and len(predictions) != len(truths):
         raise _unequal(names, f"{len(predictions)} and {len(truths)}")
-    left, right, end = iter(predictions), iter(truths), object()
-    while True:
-        prediction, truth = next(left, end), next(right, end)
-        if prediction is end and truth is end:
-            return tallied
+    end = object()
+    for prediction, truth in zip_longest(predictions, truths, fillvalue=end):
         if prediction is end or truth is end:
             fewer, more = names if prediction is end else reversed(names)
             raise _unequal(names, f"{len(tallied)} {fewer} and more {more}")
@@ -76,6 +74,7 @@ def tallies(
             tallied.append(metric.tally(prediction, truth))
         except InputError as error:
             raise InputError(f"image {len(tallied)} (from 0): {error}") from error
+    return tallied
 
 
 def mean_of_defined(values: Float64Array) -> float:

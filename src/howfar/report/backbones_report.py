@@ -112,7 +112,7 @@ def _sections(comparison: BackboneComparison, first: Comparison) -> Iterator[tup
     agreement = doc.TablePart("agreement", "Spearman's rank correlation between backbones", _agreement(comparison), heading="")
     yield "agreement", "Agreement", doc.Section("", [doc.RegisteredFigure("backbones_agreement"), agreement])
     pages = [
-        (Markup('<a href="{}/{}">{}</a>: q = {:,}').format(folder, PAGE, name, comparison[name].backbone.length), "")
+        Markup('<a href="{}/{}">{}</a>: q = {:,}').format(folder, PAGE, name, comparison[name].backbone.length)
         for name, folder in comparison.folders().items()
     ]
     files = f"{skipped} file{doc.plural(skipped)} could not be used; each run's report lists them."

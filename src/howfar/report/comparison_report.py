@@ -368,7 +368,7 @@ def _trivial(comparison: Comparison, _: Relation | None) -> doc.Section | None:
         "The same images measured by backbones that know nothing of content, by {}; in brackets the rank, 1 is nearest. If "
         "these put the sets in the same order, the backbone's order proves little."
     ).format(by)
-    lines = doc.Items([(f"{name}: {doc.agreement(rho, len(comparison.datasets))}", "") for name, rho in agreements.items()])
+    lines = doc.Items([f"{name}: {doc.agreement(rho, len(comparison.datasets))}" for name, rho in agreements.items()])
     named = f"Trivial backbones beside {comparison.backbone.name}"
     parts: list[doc.Part] = [*doc.shown("trivial", named, table), lines, doc.Text([verdict])]
     return doc.Section("", parts, [read], title="Baselines: colour and layout alone")

@@ -89,10 +89,10 @@ def _assessment_content(_: Comparison, relation: Relation | None, assessment: As
     steps: dict[str, list[str]] = {}
     for site in measured:
         steps.setdefault(site.next.text, []).append(site.dataset)
-    to_label = [(doc.named(site.dataset, ", ".join(site.to_label)), "") for site in ordered if site.to_label]
+    to_label = [doc.named(site.dataset, ", ".join(site.to_label)) for site in ordered if site.to_label]
     todo: list[doc.Part] = [
         doc.Text([], heading="What to do about the labelled sites"),
-        doc.Items([(doc.named(doc.listing(names, len(names)), text), "") for text, names in steps.items()]),
+        doc.Items([doc.named(doc.listing(names, len(names)), text) for text, names in steps.items()]),
     ]
     parts: list[doc.Part] = [
         *_answers(assessment, labelled=False),
@@ -117,9 +117,9 @@ FEW = 6
 FIXED = ", chosen in advance because the least error of many is partly luck"
 
 
-def mean_of(judgements: Sequence[Judgement]) -> Judgement | None:
-    """Return the judgement of "predict the mean", the baseline of all other estimators."""
-    return next((row for row in judgements if row.estimator == MEAN), None)
+def judgement_of(relation: Relation, estimator: str | None) -> Judgement | None:
+    """Return the judgement of an estimator; None if it was not judged."""
+    return next((row for row in relation.judgements if row.estimator == estimator), None)
 
 
 def comparable(judgements: Sequence[Judgement]) -> list[Judgement]:
@@ -135,7 +135,7 @@ def best(judgements: Sequence[Judgement]) -> Judgement | None:
 
 def lead(relation: Relation) -> str:
     """State which estimator did best on left-out datasets, compared with predicting the mean."""
-    first, mean = best(relation.judgements), mean_of(relation.judgements)
+    first, mean = best(relation.judgements), judgement_of(relation, MEAN)
     if first is None or mean is None:
         labelled = sum(row.scored > 0 for row in relation.datasets)
         labelled_text = "is one" if labelled == 1 else "is none" if not labelled else f"are {labelled}"
@@ -145,14 +145,11 @@ def lead(relation: Relation) -> str:
         )
     on = "1 labelled dataset, left out" if first.sets == 1 else f"{first.sets} labelled datasets, each left out in turn"
     judged = f"{len(relation.judgements)} estimators were judged on {on}."
+    missed = f"misses a dataset's mean performance by {mean.mae_set:.3f} and an image's by {mean.mae_image:.3f}"
     if len(relation.judgements) == 1 and first.estimator == MEAN:
-        missed = f"{mean.mae_set:.3f} and an image's by {mean.mae_image:.3f}"
-        return f"Only predicting the mean could be judged, on {on}: it misses a dataset's mean performance by {missed}."
+        return f"Only predicting the mean could be judged, on {on}: it {missed}."
     if first.estimator == MEAN:
-        return (
-            f"{judged} None beats predicting the mean, which misses a dataset's mean performance by {mean.mae_set:.3f} and "
-            f"an image's by {mean.mae_image:.3f}."
-        )
+        return f"{judged} None beats predicting the mean, which {missed}."
     best_of = (
         f"{judged} The best, “{first.estimator}”, misses a dataset's mean performance by {first.mae_set:.3f} and an "
         f"image's by {first.mae_image:.3f}; always answering the other datasets' average misses by {mean.mae_set:.3f} and "
@@ -160,8 +157,8 @@ def lead(relation: Relation) -> str:
     )
     choice = _choice(relation, EVERYTHING)
     if choice is None:
-        used = next((row for row in relation.judgements if row.estimator == relation.estimator != first.estimator), None)
-        if used is None:
+        used = judgement_of(relation, relation.estimator)
+        if used is None or used.estimator == first.estimator:
             return best_of
         errors = f"{used.mae_set:.3f} and {used.mae_image:.3f}"
         return f"{best_of} “{used.estimator}”, by which the estimates are made, misses by {errors}."
@@ -175,7 +172,7 @@ def distance(relation: Relation) -> str:
     """State in one sentence the value of distance as an estimator; return "" if it was not judged."""
     fixed = (row for row in comparable(relation.judgements) if row.estimator == FIXED_DISTANCE)
     # An earlier version chose a distance.
-    mean, alone = mean_of(relation.judgements), _choice(relation, DISTANCE) or next(fixed, None)
+    mean, alone = judgement_of(relation, MEAN), _choice(relation, DISTANCE) or next(fixed, None)
     if mean is None or alone is None:
         return ""
     on_images, on_sets = _beats(alone.mae_image, mean.mae_image), _beats(alone.mae_set, mean.mae_set)
@@ -220,7 +217,7 @@ def intervals(relation: Relation) -> str:
     measured = [row for row in relation.estimates if row.measured is not None]
     if measured:
         text += f" {sum(row.held for row in measured)} of {len(measured)} labelled datasets have their mean within it."
-    used = next((row for row in relation.judgements if row.estimator == relation.estimator), None)
+    used = judgement_of(relation, relation.estimator)
     if used is not None and used.coverage is not None:
         level = percentage_of(relation.settings.level)
         text += (
@@ -290,8 +287,8 @@ def _gate(relation: Relation, dataset: str) -> doc.Cell:
 
 def set_errors(relation: Relation) -> doc.Table:
     """List each labelled dataset's error when left out, by the estimator in use, the best one, and the mean of the others."""
-    used = next((row for row in relation.judgements if row.estimator == relation.estimator), None)
-    few = {row.estimator: row.set_errors for row in (used, best(relation.judgements), mean_of(relation.judgements)) if row}
+    shown = judgement_of(relation, relation.estimator), best(relation.judgements), judgement_of(relation, MEAN)
+    few = {row.estimator: row.set_errors for row in shown if row}
     names = dict.fromkeys(name for errors in few.values() for name in errors)
     return doc.crossed("dataset", names, few, doc.Cell, lambda name, estimator: doc.change(few[estimator].get(name)))
 

@@ -95,7 +95,7 @@ def fill_page(sections: Iterable[tuple[str, str, doc.Section | None]], figures: 
 
 def limits_section(lines: Sequence[str]) -> tuple[str, str, doc.Section]:
     """Build the section on the limits of a page's numbers."""
-    return "limits", "Limits", doc.Section("", [doc.Items([(line, "") for line in lines])], folded=True)
+    return "limits", "Limits", doc.Section("", [doc.Items(lines)], folded=True)
 
 
 def made_section(made: doc.Made) -> tuple[str, str, doc.Section]:

@@ -306,9 +306,9 @@ class Text:
 
 @dataclass(frozen=True)
 class Items:
-    """Hold a list of lines, each with a dataset's colour or none, and a title for notes."""
+    """Hold a list of lines, and a title for notes."""
 
-    lines: Sequence[tuple[Prose, str]]
+    lines: Sequence[Prose]
     notes: str = ""
 
 
@@ -376,7 +376,7 @@ def texts(*lines: Prose, style: str = "") -> Sequence[Text]:
 
 def notes(title: str, lines: Sequence[str]) -> Sequence[Items]:
     """Return the part of notes, or none without notes."""
-    return [Items([(line, "") for line in lines], title)] if lines else []
+    return [Items(lines, title)] if lines else []
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,5 @@
 """Report all studies of a study file on one page, and write their tables and figures as files (CSV, LaTeX, PNG, SVG, PDF)."""
 
-import csv
-import io
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -9,6 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+import pandas as pd
 from markupsafe import Markup
 
 from howfar import registry
@@ -117,7 +116,7 @@ def _write(
 ) -> Path:
     provenance: Any = result.provenance  # type: ignore[attr-defined]  # every study's result has one
     figures = Figures({}, failed, runs_of(result))
-    links = [(Markup('<a href="#{}">{}</a> {}').format(name, heading, section.lead), "") for name, heading, section in sections]
+    links = [Markup('<a href="#{}">{}</a> {}').format(name, heading, section.lead) for name, heading, section in sections]
     answer = [("answer", "In short", doc.Section("", [doc.Items(links)]))] if len(sections) > 1 else []
     listed = doc.shown("datasets", "The datasets of the study file", datasets, "Datasets") if datasets else []
     made = doc.Section("", [*listed, doc.Made([], provenance, text, doc.paper_source(), rerun_heading="The study file")])
@@ -156,32 +155,21 @@ def as_csv(table: doc.Table) -> str:
         columns.append([column.title, *map(_plain, cells)])
         for name in dict.fromkeys(name for known in numbers for name in known):
             columns.append([f"{column.title} {name}", *(repr(known[name]) if name in known else "" for known in numbers)])
-    buffer = io.StringIO()
-    csv.writer(buffer, lineterminator="\n").writerows(map(guarded_cell, line) for line in zip(*columns, strict=True))
-    return buffer.getvalue()
+    return pd.DataFrame(columns).T.map(guarded_cell).to_csv(index=False, header=False, lineterminator="\n")
 
 
 def as_latex(part: doc.TablePart, name: str) -> str:
     """Format a table as LaTeX with booktabs rules; strong cells are bold."""
-    table = part.table
-    head = " & ".join(_latex(column.title) for column in table.columns)
-    body = [" & ".join(map(_cell, row)) + r" \\" for row in table.rows]
-    lines = [
-        r"% needs \usepackage{booktabs}",
-        r"\begin{table}",
-        r"\centering",
-        rf"\caption{{{_latex(part.title)}}}",
-        rf"\label{{tab:{name}}}",
-        rf"\begin{{tabular}}{{l{'r' * (len(table.columns) - 1)}}}",
-        r"\toprule",
-        rf"{head} \\",
-        r"\midrule",
-        *body,
-        r"\bottomrule",
-        r"\end{tabular}",
-        r"\end{table}",
-    ]
-    return "\n".join(lines) + "\n"
+    titles = [_latex(column.title) for column in part.table.columns]
+    frame = pd.DataFrame([list(map(_cell, row)) for row in part.table.rows], columns=titles)
+    text = frame.style.hide(axis="index").to_latex(
+        column_format=f"l{'r' * (len(titles) - 1)}",
+        position_float="centering",
+        hrules=True,
+        label=f"tab:{name}",
+        caption=_latex(part.title),
+    )
+    return f"% needs \\usepackage{{booktabs}}\n{text}"
 
 
 def _plain(cell: doc.Cell) -> str:

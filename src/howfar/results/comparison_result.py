@@ -290,24 +290,22 @@ class Comparison(RecordedResult):
         """Return the header and cells of the summary table, one row per secondary."""
         o_dist = ("O^dist (sum)", "O^dist (mean)", "row-scaled")
         header = ("dataset", "n", *o_dist, RELATIVE, "energy", "p", "expl. var.")
-        rows: list[tuple[str, ...]] = []
-        for dataset in self.datasets:
-            relative = format_number(dataset.relative)
-            if dataset.relative_ci is not None:
-                relative = format_interval(dataset.relative, *dataset.relative_ci, ".3f")
-            cells = (
+        return header, [
+            (
                 dataset.name,
                 str(dataset.n),
                 format_number(dataset.o_dist),
                 format_number(dataset.o_dist_mean),
                 f"{dataset.o_dist_scaled:.3f}",
-                relative,
+                format_interval(dataset.relative, *dataset.relative_ci, ".3f")
+                if dataset.relative_ci
+                else format_number(dataset.relative),
                 format_number(dataset.energy),
                 format_p(dataset.p_value),
                 f"{100 * dataset.explained_variance:.1f} %",
             )
-            rows.append(cells)
-        return header, rows
+            for dataset in self.datasets
+        ]
 
     def as_printed(self) -> tuple[str, Cells]:
         """Return the caption and the four columns that Python and the terminal print; `table` has all columns."""

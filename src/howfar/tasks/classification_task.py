@@ -22,7 +22,6 @@ from howfar.relation.labelled_images import CLASS_SIGNALS, CONFIDENCE
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.tasks.score_listed_predictions import (
-    ListedPredictions,
     ListedSignals,
     TalliedImage,
     evaluate_listing,
@@ -115,21 +114,23 @@ class ClassificationTask(Task):
             }
             return labels_of_images | ({} if np.isnan(table.confidence[rows]).all() else _signals(table, rows))
 
-        listing = ListedPredictions(
-            task=self.name,
-            metric=CLASSIFICATION,
-            file=table.file,
-            predictions=dict(zip(table.images, answers, strict=True)),
-            truths={image: index[label] for image, label in labels.items()},
-            truth_word="label",
-            unknown=0,
-            columns=columns,
-        )
         notes = (
             *folder_notes(given, dataset),
             *no_common_class(set(table.predicted) - {""}, set(labels.values()), "none is right"),
         )
-        return evaluate_listing(dataset, listing, partial, progress, notes)
+        return evaluate_listing(
+            dataset,
+            CLASSIFICATION,
+            table.file,
+            dict(zip(table.images, answers, strict=True)),
+            {image: index[label] for image, label in labels.items()},
+            truth_word="label",
+            unknown=0,
+            columns=columns,
+            partial=partial,
+            progress=progress,
+            notes=notes,
+        )
 
     def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
         read = read_class_labels(answers.dataset, place)

@@ -27,7 +27,6 @@ from howfar.relation.labelled_images import BOX_AGREEMENTS, BOX_SIGNALS
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.tasks.score_listed_predictions import (
-    ListedPredictions,
     ListedSignals,
     Signals,
     TalliedImage,
@@ -152,18 +151,20 @@ class DetectionTask(Task):
         entries = {} if self.truth is None else entries_of(dataset, "entry", Path(self.truth), list(true))
         notes += [] if self.truth is None else unmatched(entries, "entry", Path(self.truth), list(true))
         notes += outside(dataset, {image: true[entry]["boxes"] for image, entry in entries.items()})
-        listing = ListedPredictions(
-            task=self.name,
-            metric=self.metric,
-            file=Path(predictions),
-            predictions=predicted,
-            truths={image: true[entry] for image, entry in entries.items()},
+        return evaluate_listing(
+            dataset,
+            self.metric,
+            Path(predictions),
+            predicted,
+            {image: true[entry] for image, entry in entries.items()},
             truth_word="entry among the true boxes",
             unknown=NOTHING,
             columns=bound(_columns, metric=self.metric, back=back),
             truth_file=None if self.truth is None else Path(self.truth),
+            partial=partial,
+            progress=progress,
+            notes=notes,
         )
-        return evaluate_listing(dataset, listing, partial, progress, notes)
 
     def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
         """Compute expected numerators and denominators, with the sum of scores as expected matches and no misses."""
@@ -228,11 +229,8 @@ class DetectionTask(Task):
 
 
 def _parts(measure: Measure, hits: Float64Array, misses: Float64Array, false: Float64Array) -> Pair:
-    if measure.name == "precision":
-        return hits, hits + false
-    if measure.name == "recall":
-        return hits, hits + misses
-    return 2.0 * hits, 2.0 * hits + misses + false
+    ratios = {"precision": (hits, hits + false), "recall": (hits, hits + misses)}
+    return ratios.get(measure.name, (2.0 * hits, 2.0 * hits + misses + false))
 
 
 def _labels(boxes: BoxesOf) -> set[str]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial as bound
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -67,26 +66,6 @@ class TalliedImage:
     has_truth: bool
 
 
-@dataclass(frozen=True, eq=False)
-class ListedPredictions:
-    """Hold the predictions in a file by entry name (None for an empty entry), and the truths of the same images by image name.
-
-    `truth_word` names a truth in sentences about images without one ("label"); `unknown` stands in for a truth, so that a
-    prediction is checked without one; `columns` makes further columns of the table of images; `truth_file` is None where truths
-    had no file.
-    """
-
-    task: str
-    metric: Metric[Any]
-    file: Path
-    predictions: Mapping[str, Any]
-    truths: Mapping[str, Any]
-    truth_word: str
-    unknown: Any
-    columns: Callable[[Sequence[TalliedImage]], dict[str, Any]]
-    truth_file: Path | None = None
-
-
 def unmatched(entries: Mapping[str, str], what: str, file: Path, names: Sequence[str]) -> Iterator[str]:
     """Yield a note on a file's entries that match no image, if any."""
     used = set(entries.values())
@@ -104,51 +83,66 @@ def no_common_class(predicted: Collection[str], true: Collection[str], so: str) 
 
 
 def evaluate_listing(
-    dataset: Dataset, listing: ListedPredictions, partial: bool, progress: bool, notes: Sequence[str] = ()
+    dataset: Dataset,
+    metric: Metric[Any],
+    file: Path,
+    predictions: Mapping[str, Any],
+    truths: Mapping[str, Any],
+    *,
+    truth_word: str,
+    unknown: Any,
+    columns: Callable[[Sequence[TalliedImage]], dict[str, Any]],
+    truth_file: Path | None = None,
+    partial: bool,
+    progress: bool,
+    notes: Sequence[str] = (),
 ) -> Evaluation:
-    """Score a listing's predictions; images without truth are kept for label-free signals."""
-    names, metric, file = list(listing.predictions), listing.metric, path_text(listing.file)
-    entries = entries_of(dataset, "row", listing.file, names)
+    """Score the predictions in a file; images without truth are kept for label-free signals.
+
+    `predictions` are by entry name (None for an empty entry), `truths` by image name. `truth_word` names a truth in sentences
+    about images without one ("label"); `unknown` stands in for a truth, so that a prediction is checked without one; `columns`
+    makes further columns of the table of images; `truth_file` is None where truths had no file.
+    """
+    names, where = list(predictions), path_text(file)
+    entries = entries_of(dataset, "row", file, names)
+
+    def tally(item: Item) -> TalliedImage:
+        entry, content, is_labelled = entries[item.name], content_of(item), item.name in truths
+        blamed = f"the row {entry} of {where}"
+        try:
+            if predictions[entry] is None:
+                raise InputError("it is empty")
+            # The prediction alone comes first: what it breaks is not a fault of the truth.
+            counts = metric.tally(predictions[entry], unknown)
+            if is_labelled:
+                blamed = f"the truth of {item.name}{'' if truth_file is None else f' in {path_text(truth_file)}'}"
+                counts = metric.tally(predictions[entry], truths[item.name])
+        except InputError as error:
+            raise InputError(f"{blamed}: {error}") from error
+        return TalliedImage(item, content, where, entry, counts, is_labelled)
+
     absent = [item.name for item in dataset.items if item.name not in entries]
-    missing = {name: f"no prediction (no row {name} in {file})" for name in absent}
-    tallied, kept = read_all(dataset, missing, bound(_tally, listing=listing, entries=entries), partial, progress)
+    missing = {name: f"no prediction (no row {name} in {where})" for name in absent}
+    tallied, kept = read_all(dataset, missing, tally, partial, progress)
     has_truth = np.array([image.has_truth for image in tallied])
     # Without any truth the metric scores a first image all the same, for the names of its scores.
     score = metric.score([image.tally for image in tallied if image.has_truth] or [image.tally for image in tallied[:1]])
     without, remarks = int((~has_truth).sum()), []
     if without == len(has_truth):
-        remarks = [f"the images have no {listing.truth_word}: there are only confidences, and no scores"]
+        remarks = [f"the images have no {truth_word}: there are only confidences, and no scores"]
     elif without:
-        lacking = f"{counted(without, 'image has', 'images have')} no {listing.truth_word}"
+        lacking = f"{counted(without, 'image has', 'images have')} no {truth_word}"
         remarks = [f"{lacking}: kept for the confidences, without performance"]
     return evaluation_of(
         kept,
         tallied,
         spread(score.per_image if has_truth.any() else None, has_truth),
         {name: value if has_truth.any() else None for name, value in score.scores.items()},
-        task=listing.task,
+        task=metric.name,
         metric=score.metric,
-        columns=listing.columns(tallied),
-        notes=(*remarks, *unmatched(entries, "row", listing.file, names), *notes),
+        columns=columns(tallied),
+        notes=(*remarks, *unmatched(entries, "row", file, names), *notes),
     )
-
-
-def _tally(item: Item, listing: ListedPredictions, entries: Mapping[str, str]) -> TalliedImage:
-    entry, content = entries[item.name], content_of(item)
-    prediction, has_truth = listing.predictions[entry], item.name in listing.truths
-    blamed, tally = f"the row {entry} of {path_text(listing.file)}", None
-    try:
-        if prediction is None:
-            raise InputError("it is empty")
-        # The prediction alone comes first: what it breaks is not a fault of the truth.
-        tally = listing.metric.tally(prediction, listing.unknown)
-        if has_truth:
-            where = "" if listing.truth_file is None else f" in {path_text(listing.truth_file)}"
-            blamed = f"the truth of {item.name}{where}"
-            tally = listing.metric.tally(prediction, listing.truths[item.name])
-    except InputError as error:
-        raise InputError(f"{blamed}: {error}") from error
-    return TalliedImage(item, content, path_text(listing.file), entry, tally, has_truth)
 
 
 @dataclass(frozen=True)

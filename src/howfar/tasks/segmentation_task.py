@@ -88,16 +88,13 @@ class MapMeasure(Measure):
         # Numerators and denominators, (m, thresholds) each, of a ratio of sums.
         predicted, hits = counts.predicted.astype(np.float64), counts.hits_predicted.astype(np.float64)
         true, pixels = (np.broadcast_to(sums[:, None], hits.shape).astype(np.float64) for sums in (counts.true, counts.pixels))
-        if self.name == "false_positive_share":
-            above, below = np.where(true == 0, predicted, 0.0), np.where(true == 0, pixels, 0.0)
-        elif self.name == "precision":
-            above, below = hits, predicted
-        elif self.name == "recall":
-            above, below = counts.hits_true.astype(np.float64), true
-        elif self.name == "iou":
-            above, below = hits, predicted + true - hits
-        else:
-            above, below = 2.0 * hits, predicted + true
+        ratios = {
+            "false_positive_share": (np.where(true == 0, predicted, 0.0), np.where(true == 0, pixels, 0.0)),
+            "precision": (hits, predicted),
+            "recall": (counts.hits_true.astype(np.float64), true),
+            "iou": (hits, predicted + true - hits),
+        }
+        above, below = ratios.get(self.name, (2.0 * hits, predicted + true))
         if self.kind == "best":
             return SampleMeasures(at_threshold(counts, threshold).per_image_f, (above, below))
         chosen = [threshold_index(threshold)]
@@ -254,16 +251,16 @@ class SegmentationTask(Task):
         scored, kept = scored_maps(dataset, sources, self.tolerance, partial, progress, self.score_size)
         masked = np.array([image.item.mask is not None for image in scored])
         counts = stack(image.counts for image in scored)
-        whole = summarise(counts.take(masked), self.tolerance) if masked.any() else None
+        whole = summarise(counts.take(masked), self.tolerance)
         # By default the set's own ODS threshold, as in the paper; it is nan where no pixel is true.
-        best = defined(getattr(whole, "ods_threshold", None))
+        best = defined(whole.ods_threshold)
         own = Cut(FALLBACK, "no foreground to tune on") if best is None else Cut(best, "best for this set")
         cut = self.cut or own
-        at_cut = None if whole is None else whole.at(cut.threshold)
+        at_cut = whole.at(cut.threshold)
         scores = {
-            **{name: defined(getattr(whole, name, None)) for name in OVER_THRESHOLDS},
-            **{name: defined(getattr(at_cut, name)) if at_cut and counts.true.any() else None for name in AT_THRESHOLD},
-            "false_positive_share": defined(getattr(at_cut, "false_positive_share", None)),
+            **{name: defined(getattr(whole, name)) for name in OVER_THRESHOLDS},
+            **{name: defined(getattr(at_cut, name)) if counts.true.any() else None for name in AT_THRESHOLD},
+            "false_positive_share": defined(at_cut.false_positive_share),
         }
         maps, items = folders.matched(dataset), [image.item for image in scored]
         rows = list(with_bar(lambda item: maps[item.path].read(cut.threshold)[0], items, progress, "signals"))
@@ -271,9 +268,9 @@ class SegmentationTask(Task):
         # Counted at the maps' full precision.
         signals["predicted_foreground"] = counts.predicted[:, threshold_index(cut.threshold)] / counts.pixels
         columns = {
-            "best": spread(getattr(whole, "per_image_best", None), masked),
-            "best_threshold": spread(getattr(whole, "per_image_best_threshold", None), masked),
-            **{what: spread(getattr(at_cut, f"per_image_{what}", None), masked) for what in ("precision", "recall", "iou")},
+            "best": spread(whole.per_image_best, masked),
+            "best_threshold": spread(whole.per_image_best_threshold, masked),
+            **{what: spread(getattr(at_cut, f"per_image_{what}"), masked) for what in ("precision", "recall", "iou")},
             "foreground": np.where(masked, counts.true / counts.pixels, np.nan),
             **{name: column for name, column in signals.items() if name in CONFIDENCES},
             **{name: signals[name] for name in (SOFT_F, *AGREEMENTS, *SHAPES, FLIP_OVERLAP) if name in signals},
@@ -290,7 +287,7 @@ class SegmentationTask(Task):
         return evaluation_of(
             kept,
             scored,
-            spread(getattr(at_cut, "per_image_f", None), masked),
+            spread(at_cut.per_image_f, masked),
             scores,
             task=self.name,
             metric=cut.words,

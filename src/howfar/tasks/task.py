@@ -30,28 +30,8 @@ M = TypeVar("M", bound="Measure")
 R = TypeVar("R")
 
 
-@dataclass(frozen=True)
-class Fault:
-    """Describe an image that cannot be scored: name, file, reason, and whether its prediction is missing."""
-
-    image: str
-    path: str
-    reason: str
-    missing: bool = False
-
-
-def skip_faults(faults: Sequence[Fault], dataset: Dataset, partial: bool) -> tuple[Skipped, ...]:
-    """Convert faults to skipped images if `partial` allows and images are left, otherwise raise `InputError` with one line."""
-    total, count = len(dataset), len(faults)
-    if count and (not partial or count == total):
-        single, missing = count == 1, all(fault.missing for fault in faults)
-        what = ("has" if single else "have") + " no prediction" if missing else "cannot be scored"
-        mend = f"{'predict' if missing else 'mend'} {'it' if single else 'them'}"
-        others = f", or pass {option('partial', True)} to score only the other {total - count}" if count < total else ""
-        images = "image" if total == 1 else "images"
-        first = f"the first is {faults[0].image}: {faults[0].reason}"
-        raise InputError(f"{count} of {total} {images} of {dataset.name} {what}; {first}: {mend}{others}")
-    return tuple(Skipped(dataset.name, fault.path, fault.reason) for fault in faults)
+class Fault(str):
+    """Say why an image cannot be scored."""
 
 
 def read_all(
@@ -65,23 +45,35 @@ def read_all(
     """Read every image except the `missing`; return the readings and the dataset of successfully read images.
 
     `missing` says by image name why an image has no prediction. `read` raises `ImageError` or `InputError` for an image that
-    cannot be scored.
+    cannot be scored. Raises `InputError` with one line for such images, unless `partial` allows and others are left.
     """
-    absent = [item for item in dataset.items if item.name in missing]
-    faults = {item.name: Fault(item.name, path_text(item.path), missing[item.name], missing=True) for item in absent}
-    skip_faults(list(faults.values()), dataset, partial)
-    present = [item for item in dataset.items if item.name not in faults]
+    outcomes: dict[str, R | Fault] = {name: Fault(reason) for name, reason in missing.items()}
+
+    def check(images: Sequence[Item]) -> None:
+        total, count = len(dataset), len(images)
+        if not images or (partial and count < total):
+            return
+        none_predicted = all(item.name in missing for item in images)
+        what = ("has" if count == 1 else "have") + " no prediction" if none_predicted else "cannot be scored"
+        mend = f"{'predict' if none_predicted else 'mend'} {'it' if count == 1 else 'them'}"
+        others = f", or pass {option('partial', True)} to score only the other {total - count}" if count < total else ""
+        subject = f"{count} of {total} {'image' if total == 1 else 'images'} of {dataset.name}"
+        first = f"the first is {images[0].name}: {outcomes[images[0].name]}"
+        raise InputError(f"{subject} {what}; {first}: {mend}{others}")
 
     def tried(item: Item) -> R | Fault:
         try:
             return read(item)
         except (ImageError, InputError) as error:
-            return Fault(item.name, path_text(item.path), str(error))
+            return Fault(error)
 
-    outcomes = dict(zip((item.name for item in present), with_bar(tried, present, progress, title), strict=True))
-    faults |= {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, Fault)}
-    items = tuple(item for item in dataset.items if item.name not in faults)
-    skipped = skip_faults([faults[item.name] for item in dataset.items if item.name in faults], dataset, partial)
+    check([item for item in dataset.items if item.name in missing])
+    present = [item for item in dataset.items if item.name not in missing]
+    outcomes |= zip((item.name for item in present), with_bar(tried, present, progress, title), strict=True)
+    faulty = [item for item in dataset.items if isinstance(outcomes[item.name], Fault)]
+    check(faulty)
+    skipped = (Skipped(dataset.name, path_text(item.path), str(outcomes[item.name])) for item in faulty)
+    items = tuple(item for item in dataset.items if not isinstance(outcomes[item.name], Fault))
     readings = [outcome for item in items if not isinstance(outcome := outcomes[item.name], Fault)]
     return readings, replace(dataset, items=items, skipped=(*dataset.skipped, *skipped))
 
