@@ -24,7 +24,6 @@ from howfar.data.dataset_items import Item, ItemTable
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_decoding import (
     NAME_RANGE,
-    PAM,
     UNKNOWN_BANDS,
     check_size,
     check_strips,
@@ -36,6 +35,7 @@ from howfar.data.image_decoding import (
     to_rgb,
     upright,
 )
+from howfar.data.image_encoding import netpbm
 from howfar.data.image_formats import image_endings
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.file_location import is_in_memory
@@ -78,13 +78,8 @@ def picture_bytes(file: Path | str, reading: PixelReading) -> bytes:
     if values.dtype.kind == "f" and np.isnan(values).all():
         raise ImageError("no pixel of it holds a number")
     levels = to_levels(values, reading)
-    height, width, depth = levels.shape
-    check_size(width, height)
-    # The content of such a file is the pixels themselves.
-    header = PAM + b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL 255\nENDHDR\n" % (width, height, depth)
-    if depth in (1, 3):
-        header = b"P%d\n%d %d\n255\n" % (5 if depth == 1 else 6, width, height)
-    return b"".join((header, np.ascontiguousarray(levels).data.cast("B")))
+    check_size(levels.shape[1], levels.shape[0])
+    return netpbm(levels)
 
 
 def file_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:

@@ -5,18 +5,7 @@ from functools import partial
 from typing import Final
 from xml.etree import ElementTree
 
-from howfar.data.annotations import (
-    CATEGORY,
-    LabelExport,
-    Mark,
-    MarkedImage,
-    Shape,
-    blank,
-    bounds,
-    from_runs,
-    polygon,
-    to_runs,
-)
+from howfar.data.annotations import CATEGORY, LabelExport, Mark, MarkedImage, Shape, blank, bounds, from_runs, polygon, to_runs
 from howfar.errors import InputError
 from howfar.memory import check_file
 from howfar.text_formatting import xml_text

@@ -83,23 +83,21 @@ def has_braces(text: str) -> bool:
 
 def expand(pattern: str) -> list[str]:
     """Expand a brace pattern as a shell does, to 100,000 files at most; numbers keep their leading zeros."""
-    parts = _BRACES.split(pattern)
     choices: list[list[str]] = []
-    for inner in parts[1::2]:
-        if numbers := _RANGE.fullmatch(inner):
+    for place, text in enumerate(_BRACES.split(pattern)):
+        if place % 2 == 0:  # between braces
+            choices.append([text])
+        elif numbers := _RANGE.fullmatch(text):
             low, high = (int(number) if len(number) < 1000 else -1 for number in numbers.groups())
             if low < 0 or high < 0 or low > high or high - low >= _MOST:
                 raise InputError.of("dataset", f"must have ranges that rise, over at most {_MOST:,} numbers", pattern)
             choices.append([f"{number:0{len(numbers[1])}d}" for number in range(low, high + 1)])
         else:
-            choices.append(inner.split(",") if "," in inner else [f"{{{inner}}}"])
+            choices.append(text.split(",") if "," in text else [f"{{{text}}}"])
     count = prod(map(len, choices))
     if count > _MOST:
         raise InputError.of("dataset", f"must stand for at most {_MOST:,} files", pattern, f"it stands for {count:,}")
-    gaps = parts[::2]
-    return [
-        gaps[0] + "".join(part for pair in zip(chosen, gaps[1:], strict=True) for part in pair) for chosen in product(*choices)
-    ]
+    return ["".join(chosen) for chosen in product(*choices)]
 
 
 def _read_pattern(pattern: str, name: str | None) -> Dataset:

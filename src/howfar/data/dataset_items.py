@@ -1,8 +1,9 @@
-"""Define `Item`, one image of a dataset, and `ItemTable`, which stores items in compact columns (about 40 bytes an image)."""
+"""Define `Item`, one image of a dataset, and `ItemTable`, which stores items compactly (about 40 bytes an image)."""
 
 from __future__ import annotations
 
-import json
+import pickle
+import zlib
 from abc import abstractmethod
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -10,13 +11,12 @@ from dataclasses import dataclass
 from heapq import merge
 from itertools import islice
 from operator import eq
-from pathlib import Path, PosixPath, WindowsPath
+from pathlib import Path
 from typing import Any, Final, TypeAlias, TypeVar, overload
 
 import numpy as np
 
-from howfar.io.file_location import Url
-from howfar.io.safe_cell_urls import CellUrl
+from howfar.io.file_location import is_in_memory
 from howfar.results import Skipped
 
 
@@ -47,6 +47,8 @@ _WIDTH: Final = 16
 """Bytes of a content hash."""
 _RUN: Final = 1 << 15
 """Texts that are sorted at a time: with their keys they take some 25 MB."""
+_BLOCK: Final = 32
+"""Images that are packed together: more take less memory, and longer to read one."""
 
 
 class BufferedText(Sequence[T]):
@@ -125,11 +127,14 @@ class HashColumn(BufferedText[str]):
 
     def append(self, digits: str) -> None:
         """Append a hash ("" stands for zeros); only the code that builds the column may do so."""
-        self._bytes += _digest(digits)
+        self.replace(len(self), digits)
 
     def replace(self, position: int, digits: str) -> None:
         """Replace the hash at a position ("" stands for zeros); only the code that builds the column may do so."""
-        self._bytes[position * _WIDTH : (position + 1) * _WIDTH] = _digest(digits)
+        digest = bytes.fromhex(digits) if digits else bytes(_WIDTH)
+        if len(digest) != _WIDTH:
+            raise ValueError(f"a content hash has {2 * _WIDTH} hexadecimal digits, got {digits!r}")
+        self._bytes[position * _WIDTH : (position + 1) * _WIDTH] = digest
 
     def __len__(self) -> int:
         return len(self._bytes) // _WIDTH
@@ -137,13 +142,6 @@ class HashColumn(BufferedText[str]):
     def value(self, position: int) -> str:
         """Return the hexadecimal digits of the hash at a position."""
         return self._bytes[position * _WIDTH : (position + 1) * _WIDTH].hex()
-
-
-def _digest(digits: str) -> bytes:
-    digest = bytes.fromhex(digits) if digits else bytes(_WIDTH)
-    if len(digest) != _WIDTH:
-        raise ValueError(f"a content hash has {2 * _WIDTH} hexadecimal digits, got {digits!r}")
-    return digest
 
 
 def first_repeat(texts: Sequence[str]) -> tuple[int, int] | None:
@@ -171,152 +169,82 @@ def sorted_texts(texts: Iterable[str], key: Callable[[str], Any]) -> Iterator[st
     return merge(*runs, key=key) if len(runs) > 1 else iter(runs[0] if runs else ())
 
 
-_KINDS: Final = (PosixPath, WindowsPath, str, Url, CellUrl)
-_MOST: Final = 4096
-"""Frames of locations that are held; an image whose location fits none of them has its whole text held."""
-
-
-def _is_plain(item: Item) -> bool:
-    """Return whether an image can be rebuilt from texts: its files are locations and all else is text."""
-    located = type(item.path) in _KINDS and (item.mask is None or type(item.mask) in _KINDS)
-    texts_only = all(type(text) in (str, type(None)) for text in (item.label, item.group))
-    if type(item) is not Item or not located or not texts_only:
-        return False
-    texts = (type(pair) is tuple and len(pair) == 2 and type(pair[0]) is str is type(pair[1]) for pair in item.further)
-    return item.further == () or (type(item.further) is tuple and all(texts))
-
-
-class TextView(BufferedText[str]):
-    """Hold the texts that `read` finds at some positions of a table."""
-
-    def __init__(self, positions: Sequence[int], read: Callable[[int], str]) -> None:
-        self._positions, self._read = positions, read
-
-    def __len__(self) -> int:
-        return len(self._positions)
-
-    def value(self, position: int) -> str:
-        """Return the text at a position."""
-        return self._read(self._positions[position])
-
-
 class ItemTable(BufferedText[Item]):
-    """Store images in columns and build each `Item` on access; behaves like a tuple of items.
+    """Store images in compressed blocks, and unpack a block on access; behaves like a tuple of items.
 
-    A record is the JSON list of an image's path, mask, label, group and further texts, a line break, and the image's name. A
-    path or mask is the number of a frame: the text before and after the image's name without its extension, which the files of
-    many images share.
+    A block holds a record (path, mask, label, further, group) of each image, in which a `Path` is a list of its text.
     """
 
-    def __init__(self) -> None:
-        self._records = TextColumn()
-        self._frames: list[tuple[Path | str, str, str]] = []
-        self._columns: list[tuple[str, ...]] = []
-        self._numbers: dict[object, int] = {}  # of frames and columns
-        self._as_given: dict[int, Item] = {}
+    def __init__(self, items: Iterable[Item] = ()) -> None:
+        self.names = TextColumn()
         self.masks, self.labelled, self.grouped = 0, 0, 0  # numbers of images that have one
+        self._blocks: list[bytes | list[Any]] = []
+        self._last: tuple[int, list[Any]] = (-1, [])  # replaced as a whole, since several threads read
+        columns: dict[str, None] = {}
+        waiting = iter(items)
+        while block := list(islice(waiting, _BLOCK)):
+            for item in block:
+                self.names.append(item.name)
+                self.masks += item.mask is not None
+                self.labelled += item.label is not None
+                self.grouped += item.group is not None
+                columns.update((column, None) for column, _ in item.further)
+            records = [(_packed(item.path), _packed(item.mask), item.label, item.further, item.group) for item in block]
+            # The path of an image in memory holds that image, and so must stay.
+            in_memory = any(is_in_memory(path) or is_in_memory(mask) for path, mask, *_ in records)
+            self._blocks.append(records if in_memory else zlib.compress(pickle.dumps(records, pickle.HIGHEST_PROTOCOL), 1))
+        self.columns = tuple(columns)
+        """Names of further columns that hold a text for any image."""
 
     @classmethod
     def of(cls, items: Iterable[Item]) -> ItemTable:
-        """Build a table from images; an image that the columns cannot represent is kept as it is."""
-        if isinstance(items, ItemTable):
-            return items
-        table = cls()
-        for item in items:
-            table._add(item)
-        return table
-
-    @property
-    def names(self) -> Sequence[str]:
-        """Return the images' names, in order."""
-        return TextView(range(len(self)), self._name)
+        """Return a table of the images: the given one, if it is a table."""
+        return items if isinstance(items, ItemTable) else cls(items)
 
     def paths(self, rows: Sequence[int] | None = None) -> Sequence[str]:
         """Return the images' paths as text at the given rows, by default at all rows."""
-        return TextView(range(len(self)) if rows is None else rows, self._path_text)
+        return ItemPaths(self, range(len(self)) if rows is None else rows)
 
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Return the names of further columns that hold a text for any image."""
-        return tuple(dict.fromkeys(column for columns in self._columns for column in columns))
+    def path_text(self, position: int) -> str:
+        """Return the path of the image at a position as text."""
+        path = self._record(position)[0]
+        return str(path[0] if isinstance(path, list) else path)
 
     def __len__(self) -> int:
-        return len(self._records)
+        return len(self.names)
 
     def value(self, position: int) -> Item:
         """Return the image at a position."""
-        if position in self._as_given:
-            return self._as_given[position]
-        record, _, name = self._records[position].partition("\n")
-        values = json.loads(record)
-        path, mask, label, group, number, *texts = values + [None] * (5 - len(values))
-        further = tuple(zip(self._columns[number], texts, strict=True)) if texts else ()
-        located = self._location(name, path)
-        return Item(name, located, None if mask is None else self._location(name, mask), label, further, group)
+        path, mask, *rest = self._record(position)
+        return Item(self.names[position], _unpacked(path), _unpacked(mask), *rest)
 
-    def _name(self, position: int) -> str:
-        return self._records[position].partition("\n")[2]
-
-    def _path_text(self, position: int) -> str:
-        if position in self._as_given:
-            return str(self._as_given[position].path)
-        record, _, name = self._records[position].partition("\n")
-        return self._location_text(name, json.loads(record)[0])
-
-    def _add(self, item: Item) -> None:
-        columns = tuple(column for column, _ in item.further)
-        if columns not in self._numbers:
-            self._numbers[columns] = len(self._columns)
-            self._columns.append(columns)
-        self.masks += item.mask is not None
-        self.labelled += item.label is not None
-        self.grouped += item.group is not None
-        record: list[Any] = []
-        if _is_plain(item):
-            mask = None if item.mask is None else self._framed(item.name, item.mask)
-            number = self._numbers[columns] if columns else None
-            record = [
-                self._framed(item.name, item.path),
-                mask,
-                item.label,
-                item.group,
-                number,
-                *(text for _, text in item.further),
-            ]
-            while record[-1] is None:
-                record.pop()
-        else:
-            # The path of an image in memory holds that image, and so must stay; a label that is no text stays what it is.
-            self._as_given[len(self)] = item
-        self._records.append(f"{json.dumps(record, separators=(',', ':'))}\n{item.name}")
-
-    def _framed(self, name: str, location: Path | str) -> int | list[Any]:
-        """Return the number of a location's frame, with the whole text if the location fits none."""
-        text, own = str(location), _own(name)
-        # Two URLs of one text may be read under different rules.
-        kind = (type(location), getattr(location, "hosts", None), getattr(location, "home", None))
-        start = text.rfind(own) if own else -1
-        frame = (kind, text[:start], text[start + len(own) :])
-        framed = start >= 0 and (frame in self._numbers or len(self._frames) < _MOST)
-        _, before, behind = frame = frame if framed else (kind, "", "")
-        if frame not in self._numbers:
-            self._numbers[frame] = len(self._frames)
-            self._frames.append((location, before, behind))
-        return self._numbers[frame] if framed else [self._numbers[frame], text]
-
-    def _location_text(self, name: str, framed: int | list[Any]) -> str:
-        if isinstance(framed, list):
-            return str(framed[1])
-        _, before, behind = self._frames[framed]
-        return f"{before}{_own(name)}{behind}"
-
-    def _location(self, name: str, framed: int | list[Any]) -> Path | str:
-        """Return a location in its original type."""
-        like = self._frames[framed[0] if isinstance(framed, list) else framed][0]
-        text = self._location_text(name, framed)
-        return like.beside(text) if isinstance(like, Url) else type(like)(text)
+    def _record(self, position: int) -> Any:
+        number, place = divmod(position, _BLOCK)
+        last, records = self._last
+        if last != number:
+            block = self._blocks[number]
+            records = block if isinstance(block, list) else pickle.loads(zlib.decompress(block))
+            self._last = number, records
+        return records[place]
 
 
-def _own(name: str) -> str:
-    """Return an image's name without its last extension, the part that its files share."""
-    return name.rpartition(".")[0] or name
+def _packed(location: object) -> Any:
+    return [str(location)] if isinstance(location, Path) else location
+
+
+def _unpacked(location: Any) -> Any:
+    return Path(*location) if isinstance(location, list) else location
+
+
+class ItemPaths(BufferedText[str]):
+    """Hold the paths of some rows of a table as text."""
+
+    def __init__(self, table: ItemTable, rows: Sequence[int]) -> None:
+        self._table, self._rows = table, rows
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def value(self, position: int) -> str:
+        """Return the path at a position."""
+        return self._table.path_text(self._rows[position])

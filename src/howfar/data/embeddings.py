@@ -349,8 +349,7 @@ class FeatureTable:
         self._datasets, self._features, self._length = datasets, features, features[0].rows.shape[1]
         tables = [ItemTable.of(dataset.items) for dataset in datasets]
         given = {"mask": any(table.masks for table in tables), "label": any(table.labelled for table in tables)}
-        self._further = _further(datasets)
-        self.texts = [*(name for name in OWN[:-1] if given.get(name, True)), *self._further]
+        self.texts = [*(name for name in OWN[:-1] if given.get(name, True)), *_further(datasets)]
         notes = {MARK: json.dumps(dict(features[0].identity), sort_keys=True, ensure_ascii=True).encode()}
         vectors = ("embedding", pa.list_(pa.float32(), self._length))
         self.schema = pa.schema([*((name, pa.string()) for name in self.texts), vectors], metadata=notes)
@@ -368,18 +367,12 @@ class FeatureTable:
             for start in range(0, len(features), step):
                 stop = min(start + step, len(features))
                 rows = np.ascontiguousarray(features.rows.rows(start, stop), dtype=np.float32)
-                texts: dict[str, list[Any]] = {name: [] for name in self.texts}
-                for row in range(start, stop):
-                    item, content = next(items), features.contents[row]
-                    own = (item.name, features.paths[row], dataset.name, content, item.mask, item.label)
-                    cells: dict[str, Any] = {
-                        **dict.fromkeys(self._further),
-                        **dict(item.further),
-                        **dict(zip(OWN, own, strict=False)),
-                    }
-                    for name, column in texts.items():
-                        column.append(None if cells[name] is None else path_text(cells[name]))
-                columns = [pa.array(texts[name], pa.string()) for name in self.texts]
+                cells: list[dict[str, Any]] = []
+                for row, item in zip(range(start, stop), items, strict=False):
+                    own = (item.name, features.paths[row], dataset.name, features.contents[row], item.mask, item.label)
+                    cells.append({**dict(item.further), **dict(zip(OWN, own, strict=False))})
+                texts = ([None if (cell := row.get(name)) is None else path_text(cell) for row in cells] for name in self.texts)
+                columns = [pa.array(column, pa.string()) for column in texts]
                 vectors = pa.FixedSizeListArray.from_arrays(pa.array(rows.reshape(-1)), self._length)
                 yield pa.record_batch([*columns, vectors], schema=self.schema)
 

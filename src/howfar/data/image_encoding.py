@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 
 from howfar.data.image_bytes import read_bytes
-from howfar.data.image_decoding import to_rgb
+from howfar.data.image_decoding import PAM, to_rgb
 from howfar.errors import ImageError, one_line
 
 CHANNELS: Final = (1, 3, 4)
@@ -96,7 +96,7 @@ def _of_picture(picture: Image.Image, mask: bool) -> bytes:
         raise
     except Exception as error:  # a picture that was opened and not yet loaded may be damaged in any way
         raise ImageError(f"a picture that cannot be loaded ({one_line(error, 100)})") from error
-    return _netpbm(np.asarray(upright))
+    return netpbm(np.asarray(upright))
 
 
 def png_bytes(picture: Image.Image) -> bytes:
@@ -118,7 +118,7 @@ def _of_array(array: NDArray[Any], mask: bool) -> bytes:
     levels = _levels(array, mask)
     if levels.ndim == 3 and levels.shape[2] == 4:
         levels = np.asarray(to_rgb(Image.fromarray(levels, "RGBA")))
-    return _netpbm(levels)
+    return netpbm(levels)
 
 
 def _levels(array: NDArray[Any], mask: bool) -> NDArray[np.uint8]:
@@ -140,6 +140,10 @@ def _levels(array: NDArray[Any], mask: bool) -> NDArray[np.uint8]:
     raise ImageError(f"{array.dtype} values, where {_PICTURE}")
 
 
-def _netpbm(levels: NDArray[np.uint8]) -> bytes:
-    kind, (height, width) = b"P5" if levels.ndim == 2 else b"P6", levels.shape[:2]
-    return b"%s\n%d %d\n255\n" % (kind, width, height) + levels.tobytes()
+def netpbm(levels: NDArray[np.uint8]) -> bytes:
+    """Write pixels, (h, w) or (h, w, bands), as PGM or PPM, or PAM where there are other than one or three bands."""
+    height, width, depth = levels.shape if levels.ndim == 3 else (*levels.shape, 1)
+    header = PAM + b"WIDTH %d\nHEIGHT %d\nDEPTH %d\nMAXVAL 255\nENDHDR\n" % (width, height, depth)
+    if depth in (1, 3):
+        header = b"P%d\n%d %d\n255\n" % (5 if depth == 1 else 6, width, height)
+    return b"".join((header, np.ascontiguousarray(levels).data.cast("B")))

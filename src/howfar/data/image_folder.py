@@ -5,7 +5,7 @@ import os
 import re
 import stat
 from array import array
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
@@ -230,12 +230,8 @@ class MaskIndex:
     def get(self, image: str) -> str | None:
         """Return an image's mask, by the image's path without extension; None if it has none."""
         wanted = hash(image)
-        place = bisect_left(self._hashes, wanted)
-        masks = []
-        while place < len(self._hashes) and self._hashes[place] == wanted:
-            masks.append(self._masks[self._rows[place]])
-            place += 1
-        same = (mask for mask in masks if stem(mask) == image)
+        rows = self._rows[bisect_left(self._hashes, wanted) : bisect_right(self._hashes, wanted)]
+        same = (mask for mask in map(self._masks.value, rows) if stem(mask) == image)
         return min(same, key=lambda mask: (not mask.lower().endswith(".png"), mask), default=None)
 
     def unread(self, images: Sequence[str]) -> list[str]:

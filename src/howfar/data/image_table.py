@@ -46,22 +46,15 @@ def list_rows(columns: Columns, table: Location, what: str, name: str) -> Datase
 
     try:
         items = ItemTable.of(listed())
-    except InputError:
-        _check_once(names, what)  # a repeat above the row that is refused comes first
-        raise
-    _check_once(names, what)
+    finally:  # a repeat above a row that is refused comes first
+        if repeat := first_repeat(names):
+            earlier, later = repeat
+            shown = one_line(names[later], 200)
+            raise InputError(f"{what}: image {shown} is in rows {earlier + 1} and {later + 1}: drop one of them")
     if not items:
         first = f"; the first: {skipped[0].path}: {skipped[0].reason}" if skipped else ""
         raise InputError(f"{what} names no image that is there ({len(names)} rows{first}): paths are relative to its folder")
     return name, items, tuple(skipped), table
-
-
-def _check_once(names: TextColumn, what: str) -> None:
-    repeat = first_repeat(names)
-    if repeat is not None:
-        earlier, later = repeat
-        shown = one_line(names[later], 200)
-        raise InputError(f"{what}: image {shown} is in rows {earlier + 1} and {later + 1}: drop one of them")
 
 
 def read_columns(table: Location | ParquetFile) -> Columns:
@@ -109,10 +102,8 @@ def _item(table: Location, what: str, number: int, row: Mapping[str, str | None]
     faults = [(path, fault)] if fault else []
     cell = row.get("mask")
     mask = _beside(table, cell)[1] if cell else None
-    fault = why_no_file(mask) if mask is not None else None
-    if mask is not None and fault:
-        if not faults:
-            faults = [(mask, f"mask: {fault}; the image is kept without it")]
+    if mask is not None and (fault := why_no_file(mask)):
+        faults = faults or [(mask, f"mask: {fault}; the image is kept without it")]
         mask = None
     further = tuple((column, text) for column, text in row.items() if column not in WANTED and text)
     return Item(name, path, mask, row.get("label") or None, further, row.get("group") or None), faults

@@ -76,16 +76,15 @@ def grouped(datasets: Sequence[Grouped], group: str | None) -> list[Grouped]:
     if not any(fitting):
         example = next((names[0] for names in named if names), "")
         raise InputError.of("group", f"must match the names of images, such as {example!r}", group, "leave out the ending")
-    found: list[Any] = []
-    for dataset, names, fit in zip(datasets, named, fitting, strict=True):
-        of: Any = dataset
-        if fit and isinstance(of, Features):
-            of = replace(of, groups=tuple(photographs_of(names, group)))
-        elif fit:
-            photographs = zip(of.items, photographs_of(names, group), strict=True)
-            of = replace(of, items=tuple(replace(item, group=photograph) for item, photograph in photographs))
-        found.append(of)
-    return found
+
+    def regrouped(of: Any, photographs: Sequence[str]) -> Any:
+        if isinstance(of, Features):
+            return replace(of, groups=tuple(photographs))
+        pairs = zip(of.items, photographs, strict=True)
+        return replace(of, items=tuple(replace(item, group=photograph) for item, photograph in pairs))
+
+    triples = zip(datasets, named, fitting, strict=True)
+    return [regrouped(of, photographs_of(names, group)) if fit else of for of, names, fit in triples]
 
 
 def fits(names: Sequence[str], group: str) -> bool:

@@ -76,34 +76,29 @@ def folder_of_maps(argument: str, folder: str | Path) -> Path:
 def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
     """Find each image's map: the file below `folder` with the same path but for the ending (`match_names`), a PNG first."""
     root = folder_of_maps("predictions", folder)
-    # By path without extension, PNG first.
-    walked = list(walk_names(root, map_endings()))
-    maps: dict[str, list[Path]] = {}
-    listed = [root / name for name, reason in walked if not reason]
-    ordered = sorted(listed, key=lambda file: (file.suffix.lower() != ".png", file.name))
-    for file in sorted(ordered, key=lambda file: natural_key(stem(_below(file, root)))):
-        maps.setdefault(stem(_below(file, root)), []).append(file)
-    faults = {stem(name): f"{path_text(root / name)}: {reason}" for name, reason in walked if reason}
+    shown = path_text(root)
+    maps: dict[str, list[str]] = {}
+    faults: dict[str, str] = {}
+    walked = sorted(walk_names(root, map_endings()), key=lambda found: (not found[0].lower().endswith(".png"), found[0]))
+    for name, reason in sorted(walked, key=lambda found: natural_key(stem(found[0]))):
+        if reason:
+            faults[stem(name)] = f"{path_text(root / name)}: {reason}"
+        else:
+            maps.setdefault(stem(name), []).append(name)
     if not maps and not faults:
         raise InputError(f"no map below {root}: predictions are 8-bit grey images (or .npy arrays), one for each image")
     keys = match_names(dataset, maps)
-    files = {name: maps[key][0] for name, key in keys.items() if key in maps}
+    files = {image: root / maps[key][0] for image, key in keys.items() if key in maps}
     if not files:
-        paths = [_below(paths[0], root) for paths in maps.values()] or list(faults)
-        raise InputError(no_match(dataset, "map", path_text(root), paths))
+        raise InputError(no_match(dataset, "map", shown, [names[0] for names in maps.values()] or list(faults)))
     used = set(keys.values())
-    shown = path_text(root)
     return MatchedMaps(
         folder=root,
         files=files,
-        missing={name: faults.get(key, f"no map {key}.* below {shown}") for name, key in keys.items() if key not in maps},
-        extra=tuple(_below(paths[0], root) for key, paths in maps.items() if key not in used),
-        doubled=tuple(name for name, key in keys.items() if len(maps.get(key, ())) > 1),
+        missing={image: faults.get(key, f"no map {key}.* below {shown}") for image, key in keys.items() if key not in maps},
+        extra=tuple(names[0] for key, names in maps.items() if key not in used),
+        doubled=tuple(image for image, key in keys.items() if len(maps.get(key, ())) > 1),
     )
-
-
-def _below(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix()
 
 
 def read_prediction(path: str | Path) -> Prediction:

@@ -8,10 +8,10 @@ from __future__ import annotations
 import operator
 import os
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path, PurePath
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, cast
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data.containers.container import GROUP, LABEL, MASK
+from howfar.data.containers.container import GROUP, LABEL, MASK, label_text
 from howfar.data.dataset import Dataset, unshared
 from howfar.data.dataset_items import BufferedText, Item
 from howfar.data.embeddings import from_array, unique_names
@@ -72,7 +72,7 @@ def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Da
     if not len(values):
         raise InputError.of("dataset", "must hold at least one image, got an empty list: pass paths or pictures")
     for number, value in enumerate(values):
-        if not isinstance(value, (str, Path, bytes)) and not isinstance(value, Image.Image) and as_array(value) is None:
+        if not isinstance(value, (str, Path, bytes, Image.Image)) and as_array(value) is None:
             rule = f"must be a list of {PICTURES}"
             raise InputError(f"dataset {rule}, got {named(value)} at position {number}: pass several datasets as secondaries")
     if not all(isinstance(value, (str, Path)) for value in values):
@@ -82,7 +82,7 @@ def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Da
         known = all(shown) and len(set(shown)) == len(shown)
         what = f"dataset: image 0 of the {type(values).__name__}"
         return _pictures(values, name or unnamed, what, names=shown if known else None)
-    locations: list[Location] = []
+    locations: dict[str, Location] = {}
     for value in values:
         path = str(value) if is_url(value) else Path(str(value))
         location = as_location(path)
@@ -91,18 +91,17 @@ def _list_images(values: Sequence[object], name: str | None, unnamed: str) -> Da
         elif location.is_dir():
             rule = f"must be a list of image files, got the folder {path_text(path)}: pass the folder alone"
             raise InputError.of("dataset", rule)
-        locations.append(location)
-    texts = [location if isinstance(location, Url) else location.as_posix() for location in locations]
-    repeated = [text for text, count in Counter(texts).items() if count > 1]
-    if repeated:
-        raise InputError.of("dataset", "must name each image once", repeated[0], "drop the repeats")
-    short = unshared(texts)
-    folders = {home_of(location.parent) for location in locations}
+        text = location if isinstance(location, Url) else location.as_posix()
+        if text in locations:
+            raise InputError.of("dataset", "must name each image once", text, "drop the repeats")
+        locations[text] = location
+    short = unshared(list(locations))
+    folders = {home_of(location.parent) for location in locations.values()}
     if len(folders) > 1 and not any(isinstance(folder, Url) for folder in folders):
         folders = {home_of(Path(os.path.commonpath([str(folder) for folder in folders])))}
     name = name or (folders.pop().name if len(folders) == 1 else "") or unnamed
-    faults = {text: why_no_file(location) for text, location in zip(texts, locations, strict=True)}
-    items = tuple(Item(short[text], location) for text, location in zip(texts, locations, strict=True) if not faults[text])
+    faults = {text: why_no_file(location) for text, location in locations.items()}
+    items = tuple(Item(short[text], location) for text, location in locations.items() if not faults[text])
     skipped = tuple(Skipped(name, path_text(text), reason) for text, reason in faults.items() if reason)
     if not items:
         line = f"dataset holds no image that is there ({len(skipped)} paths; the first: {skipped[0].path}: {skipped[0].reason})"
@@ -282,10 +281,7 @@ def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
 
 def _texts(dataset: Any, column: str) -> list[str | None]:
     cells = list(dataset.with_format(None).select_columns([column])[column])
-    names = getattr(dataset.features[column], "names", None)
-    if names is None:
-        return [cell_text(cell) for cell in cells]
-    return [names[cell] if isinstance(cell, int) and 0 <= cell < len(names) else None for cell in cells]
+    return [label_text(cell, getattr(dataset.features[column], "names", None)) for cell in cells]
 
 
 IMAGE_KEYS, MASK_KEYS, LABEL_KEYS = ("image", "img"), ("mask",), ("label", "target")
@@ -345,8 +341,28 @@ def _read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
     if not is_same:
         rule = "must give the same image each time"
         raise InputError.of("dataset", rule, f"{kind} with a random transform", "pass it without augmentation")
-    # Classes may be listed apart from the images, as in torchvision.
-    texts: dict[str, list[str | None]] = {}
+
+    @lru_cache(maxsize=1)  # the mask of an image is read after the image
+    def item(number: int) -> ItemParts:
+        try:
+            return parts_of(dataset[number])
+        except Exception as error:  # code of the user's, which may raise anything
+            raise ImageError(f"item {number} cannot be had ({type(error).__name__}: {one_line(error, 100)})") from error
+
+    def read(part: Part, number: int) -> bytes:
+        if part == "image":
+            return file_bytes(item(number).image)
+        if item(number).mask is None:
+            raise ImageError("no mask")
+        return file_bytes(item(number).mask, mask=True)
+
+    label = None if parts.target is None else lambda number: _class(whole, item(number).target)
+    masked = [parts.mask is not None] * len(numbers)
+    return in_memory(read, name or unnamed, len(numbers), masked, _listed_classes(whole, numbers), label)
+
+
+def _listed_classes(whole: Any, numbers: Sequence[int]) -> dict[str, list[str | None]]:
+    """Return the classes of items that a dataset lists apart from its images, as torchvision's do; none for others."""
     tensors: Any = getattr(whole, "tensors", None)
     second = tensors[1] if isinstance(tensors, (list, tuple)) and len(tensors) > 1 else None
     for values in (getattr(whole, "targets", None), getattr(whole, "labels", None), second):
@@ -354,37 +370,8 @@ def _read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
         listed: Any = array.tolist() if array is not None and array.ndim == 1 else values
         targets = [_as_target(value) for value in listed] if isinstance(listed, (list, tuple)) else []
         if len(targets) == len(whole) and None not in targets:
-            texts = {LABEL: [_class(whole, targets[number]) for number in numbers]}
-            break
-    reader = _Reader(dataset, whole)
-    label = reader.label if parts.target is not None else None
-    return in_memory(reader.read, name or unnamed, len(numbers), [parts.mask is not None] * len(numbers), texts, label)
-
-
-class _Reader:
-    """Read the parts of an object's items; the last item is kept, as its mask is read after its image."""
-
-    def __init__(self, dataset: Any, whole: Any) -> None:
-        self._dataset, self._whole = dataset, whole
-        self._last: tuple[int, ItemParts] | None = None
-
-    def read(self, part: Part, number: int) -> bytes:
-        parts = self._parts(number)
-        if part == "mask" and parts.mask is None:
-            raise ImageError("no mask")
-        return file_bytes(parts.image) if part == "image" else file_bytes(parts.mask, mask=True)
-
-    def label(self, number: int) -> str | None:
-        return _class(self._whole, self._parts(number).target)
-
-    def _parts(self, number: int) -> ItemParts:
-        if self._last is None or self._last[0] != number:
-            try:
-                item = self._dataset[number]
-            except Exception as error:  # code of the user's, which may raise anything
-                raise ImageError(f"item {number} cannot be had ({type(error).__name__}: {one_line(error, 100)})") from error
-            self._last = number, parts_of(item)
-        return self._last[1]
+            return {LABEL: [_class(whole, targets[number]) for number in numbers]}
+    return {}
 
 
 def parts_of(item: object) -> ItemParts:
@@ -441,11 +428,9 @@ def _torchvision_files(dataset: Any) -> list[Item] | None:
     own = str(getattr(type(dataset).__getitem__, "__module__", "")).startswith("torchvision.")
     if not (own and isinstance(samples, (list, tuple)) and samples and hasattr(dataset, "classes")):
         return None
-    pairs = (sample for sample in samples if isinstance(sample, (list, tuple)) and len(sample) == 2)
-    if sum(isinstance(path, (str, Path)) for path, _ in pairs) < len(samples):
-        return None
-    paths = [absolute(path) for path, _ in samples]
-    if not all(path.suffix.lower() in image_endings() for path in paths):
+    pairs = [sample for sample in samples if isinstance(sample, (list, tuple)) and len(sample) == 2]
+    paths = [absolute(path) for path, _ in pairs if isinstance(path, (str, Path))]
+    if len(paths) < len(samples) or not all(path.suffix.lower() in image_endings() for path in paths):
         return None
     root = getattr(dataset, "root", None)
     if root is not None and all(path.is_relative_to(absolute(root)) for path in paths):

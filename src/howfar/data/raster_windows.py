@@ -5,6 +5,7 @@ import struct
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
+from itertools import product
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -43,14 +44,11 @@ class Raster:
         raster = self.raster
         if raster.subdatasets:
             raise ImageError("a file of several pages is not cut: leave out --window, or save its pages as bands")
-        rows, columns = (_starts(side, reading) for side in (raster.height, raster.width))
+        corners = list(product(_starts(raster.height, reading), _starts(raster.width, reading)))
         date = str(raster.tags().get(_DATE_TAG, ""))[:10].replace(":", "-")
-        centres = _centres(raster, rows, columns, reading.window)
-        for row in rows:
-            for column in columns:
-                at = PixelReading(at=f"{row},{column}", window=reading.window)
-                places = centres.get((row, column), {})
-                yield part(item, f"r{row}-c{column}", at, scene=stem(item.name), date=date, **places)
+        for (row, column), centre in zip(corners, _centres(raster, corners, reading.window), strict=True):
+            at = PixelReading(at=f"{row},{column}", window=reading.window)
+            yield part(item, f"r{row}-c{column}", at, scene=stem(item.name), date=date, **centre)
 
     def values(self, reading: PixelReading) -> NDArray[Any]:
         """Return a window's values, masked where the raster has no data; raise `ImageError` where few has any."""
@@ -70,18 +68,14 @@ def _starts(side: int, reading: PixelReading) -> list[int]:
     return sorted({*range(0, last, reading.window - reading.overlap), last})
 
 
-def _centres(raster: Any, rows: Sequence[int], columns: Sequence[int], window: int) -> dict[tuple[int, int], dict[str, str]]:
+def _centres(raster: Any, corners: Sequence[tuple[int, int]], window: int) -> list[dict[str, str]]:
     """Return the longitude and latitude of each window's centre in degrees; nothing for a raster without a place."""
-    if raster.crs is None:
-        return {}
-    places = [(row, column) for row in rows for column in columns]
     half = np.array([min(window, raster.width), min(window, raster.height)]) / 2
-    points = [(column + half[1], row + half[0]) for row, column in places]
-    longitudes, latitudes = _degrees(raster, points) or ((), ())
-    return {
-        place: {"longitude": f"{x:.6f}", "latitude": f"{y:.6f}"}
-        for place, x, y in zip(places, longitudes, latitudes, strict=bool(longitudes))
-    }
+    points = [(column + half[1], row + half[0]) for row, column in corners]
+    places = None if raster.crs is None else _degrees(raster, points)
+    if places is None:
+        return [{} for _ in corners]
+    return [{"longitude": f"{x:.6f}", "latitude": f"{y:.6f}"} for x, y in zip(*places, strict=True)]
 
 
 def _degrees(raster: Any, points: Sequence[tuple[float, float]]) -> tuple[list[float], list[float]] | None:

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,14 +16,11 @@ from scipy.special import expit
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.masks import read_mask
 from howfar.data.prediction_maps import map_paths, write_map
-from howfar.demo.pavement import Field
+from howfar.demo.pavement import Field, Picture
 from howfar.errors import InputError
 
 TOLERANCE = 1e-8
 """Largest entry of the gradient, as a share of the number of rows, at which the fit has converged."""
-
-
-Labelled: TypeAlias = tuple[NDArray[np.uint8], NDArray[np.bool_]]
 
 SCALES = (1.0, 2.0, 4.0)
 """Standard deviations in pixels of the Gaussians whose derivatives are taken."""
@@ -62,7 +58,7 @@ class Detector:
     coefficients: NDArray[np.float64]
 
     @classmethod
-    def fit(cls, source: Dataset | Iterable[Labelled], seed: int = 0) -> Detector:
+    def fit(cls, source: Dataset | Iterable[Picture], seed: int = 0) -> Detector:
         """Fit a detector on at most `PIXELS` pixels of each image.
 
         The source is a dataset whose every image has a mask, or pairs of an image, uint8 (h, w, 3), and its mask, bool (h, w).
@@ -155,7 +151,7 @@ def pixel_features(image: NDArray[np.uint8]) -> Field:
     return np.stack([*relative, spread, *derivatives])
 
 
-def _read(dataset: Dataset) -> Iterator[Labelled]:
+def _read(dataset: Dataset) -> Iterator[Picture]:
     for item in dataset.items:
         if item.mask is None:
             raise InputError.of(f"dataset {dataset.name}", "must have a mask for every image", item.name)

@@ -24,19 +24,11 @@ def smooth_noise(rng: np.random.Generator, size: int, cell: float) -> Field:
     return np.asarray(Image.fromarray(grid).resize((size, size), Image.Resampling.BICUBIC, box=box))
 
 
-class Cells(NamedTuple):
-    """Hold a plane divided into cells: per pixel the nearest seed's value, its distance and the second's, in cell sizes."""
-
-    value: Field
-    first: Field
-    second: Field
-
-
-def cells(rng: np.random.Generator, size: int, cell: float) -> Cells:
+def cells(rng: np.random.Generator, size: int, cell: float) -> tuple[Field, Field, Field]:
     """Divide (size, size) pixels into cells of about `cell` pixels, one jittered seed in each square of a grid.
 
-    Worley, A cellular texture basis function, SIGGRAPH 1996; distances to the nearest and second seed are in units of `cell`,
-    and each seed has a uniform value in [0, 1).
+    Return for each pixel the nearest seed's value, uniform in [0, 1), and the distances to the nearest and the second seed in
+    units of `cell` (Worley, A cellular texture basis function, SIGGRAPH 1996).
     """
     count = int(np.ceil(size / cell)) + 2
     jitter = rng.random((2, count, count), dtype=np.float32)
@@ -56,7 +48,7 @@ def cells(rng: np.random.Generator, size: int, cell: float) -> Cells:
             np.copyto(nearest, rows[:, None] * count + columns, where=squared < first)
             np.minimum(second, np.maximum(first, squared), out=second)
             np.minimum(first, squared, out=first)
-    return Cells(values.take(nearest), np.sqrt(first), np.sqrt(second))
+    return values.take(nearest), np.sqrt(first), np.sqrt(second)
 
 
 def asphalt(rng: np.random.Generator, size: int, coarseness: float) -> tuple[NDArray[np.float32], Field]:
@@ -70,23 +62,23 @@ def asphalt(rng: np.random.Generator, size: int, coarseness: float) -> tuple[NDA
     # Sand between the stones: noise of one to three pixels, with unit deviation.
     white = rng.standard_normal((size, size), dtype=np.float32)
     grain = (gaussian_filter(white, 0.7, truncate=3.0) - 0.6 * gaussian_filter(white, 2.0, truncate=2.0)) / np.float32(0.4)
-    stone = cells(rng, size, spacing * (1.0 + 2.2 * coarseness))
+    stone, first, second = cells(rng, size, spacing * (1.0 + 2.2 * coarseness))
     # Binder fills the joints, where two seeds are equally near.
-    body = np.clip((stone.second - stone.first) / 0.35, 0.0, 1.0)
+    body = np.clip((second - first) / 0.35, 0.0, 1.0)
     # Bare stones are rounder than packed ones, and differ in size.
-    round_off = np.clip((0.62 + 0.2 * np.modf(stone.value * 11.0)[0] - stone.first) / 0.2, 0.0, 1.0)
+    round_off = np.clip((0.62 + 0.2 * np.modf(stone * 11.0)[0] - first) / 0.2, 0.0, 1.0)
     body = body * body * (3.0 - 2.0 * body) * (1.0 - coarseness * (1.0 - round_off))
-    showing = (stone.value > hidden * (1.0 - 0.85 * coarseness)) * body
+    showing = (stone > hidden * (1.0 - 0.85 * coarseness)) * body
     # Few stones are bright: the cube of a uniform value.
-    own = np.modf(stone.value * 37.0)[0]
-    stones = showing * ((stone.value**3 - 0.15) * (0.42 + 0.25 * coarseness) + coarseness * 0.55 * (own - 0.4))
+    own = np.modf(stone * 37.0)[0]
+    stones = showing * ((stone**3 - 0.15) * (0.42 + 0.25 * coarseness) + coarseness * 0.55 * (own - 0.4))
     stones -= (1.0 - body) * 0.3 * coarseness
     binder *= 1.0 - 0.25 * coarseness
     tone = binder * (1.0 + wear + 0.13 * (1.0 - 0.5 * coarseness) * grain) + binder * stones * (1.0 + 0.15 * grain)
     tint = 1.0 + tilt * np.array([1.0, 0.1, -1.1], np.float32)
     warmth = (own - 0.3) * showing * 0.07
     colour = tone[..., None] * tint * (1.0 + warmth[..., None] * np.array([1.0, 0.2, -1.0], np.float32))
-    height = showing * (0.35 + 1.6 * coarseness) * (1.2 - stone.first) + 0.4 * grain
+    height = showing * (0.35 + 1.6 * coarseness) * (1.2 - first) + 0.4 * grain
     return colour.astype(np.float32), height.astype(np.float32)
 
 

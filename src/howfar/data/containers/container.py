@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
+from howfar.data.json_and_tables import cell_text
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import Location, as_location, is_url
 from howfar.io.safe_cell_urls import cell_location
@@ -69,12 +70,11 @@ def type_of_files(schema: Any, column: str) -> Any:
     return schema.field(position).type if position >= 0 and _holds_bytes(schema.field(position).type) else None
 
 
-def _label(value: Any, names: Sequence[str] | None) -> str | None:
-    if value is None or value != value:
-        return None
+def label_text(value: Any, names: Sequence[str] | None) -> str | None:
+    """Return the class that a cell states, as text or as a number of one of the names; None for an empty cell."""
     if names is not None and isinstance(value, int):
         return names[value] if 0 <= value < len(names) else None  # Hugging Face writes -1 for an unknown class
-    return str(value)
+    return cell_text(value)
 
 
 class TableImages(ABC):
@@ -122,8 +122,8 @@ class TableImages(ABC):
                     inner_path=str(row),
                     name=str(paths[row]) if paths and paths[row] else None,
                     mask=f"{row}/{MASK}" if masked and masked[row] else None,
-                    label=_label(labels[row], names) if labels else None,
-                    group=_label(groups[row], None) if groups else None,
+                    label=label_text(labels[row], names) if labels else None,
+                    group=cell_text(groups[row]) if groups else None,
                 )
                 for row in range(self.count())
             )

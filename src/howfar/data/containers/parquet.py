@@ -5,7 +5,7 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from itertools import accumulate, count
+from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -218,18 +218,17 @@ class ArrowImages(TableImages):
         try:
             schema, read = batches(pa.memory_map(str(location)))
             check_names(schema.names)
-            self._batches = list(read)
+            self._table = pa.Table.from_batches(list(read), schema)
         except OSError:
             raise
         except Exception as error:  # over a damaged file Arrow may raise anything
             raise InputError(f"{location} is not a readable Arrow file ({one_line(error, 120)})") from error
         super().__init__(location, schema)
-        self._starts: list[int] = [0, *accumulate(batch.num_rows for batch in self._batches)]
         check_file(looked.unpacked + 4 * CELL * self.count(), location, self._size)
 
     def count(self) -> int:
         """Count the rows."""
-        return self._starts[-1]
+        return int(self._table.num_rows)
 
     def cells(self, column: str, field: str | None = None) -> list[Any]:
         """Return a small column, or a field of its structs, as Python objects."""
@@ -237,8 +236,8 @@ class ArrowImages(TableImages):
         import pyarrow.compute as pc
 
         cells: list[Any] = []
-        for batch in self._batches:
-            array = batch.column(column) if field is None else pc.struct_field(batch.column(column), field)
+        for chunk in self._table.column(column).chunks:
+            array = chunk if field is None else pc.struct_field(chunk, field)
             check_file(decoded_bytes(array), self.location, self._size)
             try:
                 cells += dates_as_text(pa.table({column: array})).column(0).to_pylist()
@@ -249,12 +248,11 @@ class ArrowImages(TableImages):
 
     def cell(self, column: str, row: int) -> Any:
         """Return one cell of a column of files as a Python object."""
-        batch = bisect_right(self._starts, row) - 1
-        return self._batches[batch].column(column)[row - self._starts[batch]].as_py()
+        return self._table.column(column)[row].as_py()
 
     def masked(self) -> list[bool]:
         """Return whether each row has a mask."""
-        return [has_mask for batch in self._batches for has_mask in filled(batch.column(MASK))]
+        return [has_mask for chunk in self._table.column(MASK).chunks for has_mask in filled(chunk)]
 
 
 def look_ahead(files: Sequence[Path]) -> None:
