@@ -80,6 +80,11 @@ def test_windows_know_their_scene_place_and_date(tmp_path: Path) -> None:
     # Zone 33's central meridian is 15° E at an easting of 500 km.
     assert 15.0 < float(columns["longitude"]) < 15.01
     assert 49.6 < float(columns["latitude"]) < 49.7
+    # A window is cut to a raster narrower than it: its centre lies 4 pixels from the left edge, not 16.
+    write(tmp_path / "narrow.tif", np.ones((3, 64, 8), np.float32), **PLACE)
+    narrow = dict(windows(tmp_path / "narrow.tif", bands="1,2,3", range="0:1").items[0].further)
+    assert 4 * (float(narrow["longitude"]) - 15) == pytest.approx(float(columns["longitude"]) - 15, rel=0.01)
+    assert narrow["latitude"] == columns["latitude"]
 
 
 @pytest.mark.parametrize("nodata", [0, 65535])

@@ -71,7 +71,7 @@ def _starts(side: int, reading: PixelReading) -> list[int]:
 def _centres(raster: Any, corners: Sequence[tuple[int, int]], window: int) -> list[dict[str, str]]:
     """Return the longitude and latitude of each window's centre in degrees; nothing for a raster without a place."""
     half = np.array([min(window, raster.width), min(window, raster.height)]) / 2
-    points = [(column + half[1], row + half[0]) for row, column in corners]
+    points = [(column + half[0], row + half[1]) for row, column in corners]
     places = None if raster.crs is None else _degrees(raster, points)
     if places is None:
         return [{} for _ in corners]

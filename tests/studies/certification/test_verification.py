@@ -139,19 +139,14 @@ def test_values_and_taken_samples_say_what_is_not_checked(place: Path) -> None:
 
 
 def test_a_table_with_columns_of_its_own_is_read_as_certify_read_it(place: Path, tmp_path: Path) -> None:
-    names = [item.name for item in howfar.Dataset.from_folder(place / "site").items]
-    sure = np.linspace(0.55, 0.95, len(names)).tolist()
-    rows = {"file": names, "cat": sure, "dog": [1 - value for value in sure]}
-    table, labels = tmp_path / "classes.csv", tmp_path / "labels.csv"
-    pd.DataFrame(rows).to_csv(table, index=False)
-    pd.DataFrame({"image": names, "label": ["cat", "cat", "dog"] * (len(names) // 3)}).to_csv(labels, index=False)
-    columns = {"image": "file"}
+    rows = pd.DataFrame({"file": [item.name for item in howfar.Dataset.from_folder(place / "site").items]})
+    table, labels, given = tmp_path / "classes.csv", tmp_path / "labels.csv", {"columns": {"image": "file"}}
+    rows.assign(cat=np.linspace(0.55, 0.95, COUNT), dog=np.linspace(0.45, 0.05, COUNT)).to_csv(table, index=False)
+    rows.set_axis(["image"], axis=1).assign(label=["cat", "cat", "dog"] * (COUNT // 3)).to_csv(labels, index=False)
     howfar.certify(
-        place / "site", table, 8, labels=labels, task="classification", columns=columns, out=tmp_path / "out", progress=False
+        place / "site", table, 8, labels=labels, task="classification", out=tmp_path / "out", progress=False, **given
     )
-    found = howfar.verify(tmp_path / "out", table, images=place / "site", labels=labels, columns=columns)
-    assert {check.what: check.status for check in found.checks} == dict.fromkeys(
-        (check.what for check in found.checks), "agrees"
-    )
+    checked = {"images": place / "site", "labels": labels}
+    assert {check.status for check in howfar.verify(tmp_path / "out", table, **checked, **given).checks} == {"agrees"}
     with pytest.raises(HowfarError, match="columns"):
-        howfar.verify(tmp_path / "out", table, images=place / "site", labels=labels)
+        howfar.verify(tmp_path / "out", table, **checked)
