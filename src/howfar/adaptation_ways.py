@@ -33,7 +33,7 @@ from howfar.training.image_mask_pairs import (
     examples_of,
     split,
 )
-from howfar.training.train import TrainingTask, check_out, clear_state, fit
+from howfar.training.train import TrainingTask, check_out, fit, state_folder
 from howfar.training.training_settings import TrainSettings, settings_of
 
 THEN = "+"
@@ -118,7 +118,11 @@ class AdaptationWay:
             raise InputError.of("way", f"needs images of the site{labels}", self.name, "pass the site too")
 
 
-def steps_of(way: str) -> tuple[AdaptationWay, ...]:
+Steps: TypeAlias = tuple[AdaptationWay, ...]
+"""Ways done one after another."""
+
+
+def steps_of(way: str) -> Steps:
     """Return the sequence of ways in a name such as ``finetune+norm``."""
     names = [part.strip() for part in way.split(THEN)]
     for name in names:
@@ -231,21 +235,14 @@ def scale(checkpoint: Checkpoint, given: Given) -> Checkpoint:
 
 # Each picture seen equally often, as in section 4.3 of the paper.
 RETRAIN = AdaptationWay(
-    "retrain",
-    "Train anew on P and the picks together, as the paper does.",
-    "labels",
-    partial(trained_on, anew=True),
-    anew=True,
+    "retrain", "Train anew on P and the picks together, as the paper does.", "labels", partial(trained_on, anew=True), anew=True
 )
 # Half of each batch are picks, so that few of them count and P is not forgotten.
 FINETUNE = AdaptationWay("finetune", "Go on from M for 240 steps, half picks and half images of P.", "labels", trained_on)
 SCALE = AdaptationWay("scale", "Go on from M, with pictures shown 0.6 to 1.4 times as large.", "either", scale)
 # The layers of Tent (ICLR 2021, arXiv 2006.10726).
 NORM_TUNE = AdaptationWay(
-    "norm-tune",
-    "Go on from M, normalisation layers alone, half picks and half P.",
-    "labels",
-    partial(trained_on, tune="norm"),
+    "norm-tune", "Go on from M, normalisation layers alone, half picks and half P.", "labels", partial(trained_on, tune="norm")
 )
 
 
@@ -371,19 +368,14 @@ def adapt_model(
     unlabelled = None if site is None else parse_images(site, "site", "site")
     if site is None and picks and reads:
         unlabelled = parse_images(dataset_and_list(add if isinstance(add, str) else add[0])[0], "add", "add")
-    if state is None and out is None and any(step.trains for step in steps):
-        raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     if out is not None:
         check_out(out, None if isinstance(model, Checkpoint) else model)
     hidden = None if unlabelled is None else unlabelled.without_masks()
     logged = Log.of(log, way if out is None else Path(out).stem)
-    with TemporaryDirectory(prefix="howfar-adapt-") as scratch:
-        own_state = f"{scratch}/state" if out is None else f"{out}.state"
-        folder = Path(own_state if state is None else state)
+    with state_folder(state, out, any(step.trains for step in steps)) as folder:
         found = adapted(checkpoint, way, Given(examples, hidden, picks, folder, tiled, device, workers, progress, logged))
         if out is not None:
             found.save(out)
-        clear_state(folder, own=state is None)
     return found
 
 

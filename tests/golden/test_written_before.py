@@ -210,7 +210,7 @@ def test_a_study_goes_on_from_the_models_of_before(old: Path, monkeypatch: pytes
     def fit(*_: object, **__: object) -> None:
         raise AssertionError("a model was trained anew")
 
-    monkeypatch.setattr("howfar.studies.adaptation.models.fit", fit)
+    monkeypatch.setattr("howfar.studies.adaptation.adapt.fit", fit)
     assert run([*COMMANDS["adapt"]]) == 0
     before = EXPECTED["results"]["adaptation"]["document"]
     # A model without labels is a row of every study now.

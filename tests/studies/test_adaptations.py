@@ -101,7 +101,7 @@ def test_a_study_that_was_killed_trains_nothing_anew(done, folder, tmp_path, mon
     def fail(*_: object, **__: object) -> None:
         raise AssertionError("trained again")
 
-    monkeypatch.setattr("howfar.studies.adaptation.models.fit", fail)
+    monkeypatch.setattr("howfar.studies.adaptation.adapt.fit", fail)
     for place in ("studies.adaptation.adapt.write_run", "studies.study_file.run_and_estimate.draw"):
         monkeypatch.setattr(f"howfar.{place}", lambda *_, **__: None)
     out = shutil.copytree(folder / "mine", tmp_path / "mine")

@@ -20,7 +20,7 @@ from howfar.option_validation import nearest
 from howfar.pipeline.measured_pairs import KEPT
 from howfar.pipeline.pair_measures import SliceEnergy, slice_energies
 from howfar.random_streams import stream
-from howfar.results import Comparison, DatasetSummary, Features, RelationSettings, Settings
+from howfar.results import Comparison, DatasetSummary, Features, RelationSettings
 from howfar.results.relation_result import DistanceSlice, PerformanceSlice
 from howfar.significance import holm
 from howfar.significance.permutation import FEWEST, slice_means
@@ -81,37 +81,32 @@ def with_slices(comparisons: Iterable[Comparison], secondaries: Sequence[Dataset
                 name = f"{PREFIX}{column}" if column in OWN_COLUMNS or column in images else column
                 added[name] = [further.get(dataset, {}).get(column, {}).get(image) for dataset, image in keys]
         images = pd.concat([images, pd.DataFrame(added, index=images.index)], axis=1) if added else images
-        slices = distance_slices(images, comparison.datasets, comparison.settings, comparison.primary.n)
-        made.append(replace(comparison, images=images, slices=slices))
+        comparison = replace(comparison, images=images)
+        made.append(replace(comparison, slices=distance_slices(comparison)))
     return tuple(made)
 
 
-def distance_slices(
-    images: pd.DataFrame, datasets: Sequence[DatasetSummary], settings: Settings, primary: int
-) -> tuple[DistanceSlice, ...]:
+def distance_slices(comparison: Comparison) -> tuple[DistanceSlice, ...]:
     """Compute each slice's distances, farthest first and too small slices last; Holm corrects over all slices of a column."""
-    made = []
+    settings, images, made = comparison.settings, comparison.images, list[DistanceSlice]()
     for column in settings.by:
-        found, energies = [], list[SliceEnergy | None]()
-        for dataset in datasets:
+        found = []
+        for dataset in comparison.datasets:
             rows = images[images["dataset"] == dataset.name]
             names, numbers = slice_numbers(rows, column)
             if names == [""]:
                 continue  # this dataset's table has no such column
             rng = stream(settings.seed, "slices of distance", f"{dataset.name}\n{column}")
             draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
-            groups = None
-            if GROUP in rows:
-                groups = group_numbers([of if isinstance(of, str) else None for of in rows[GROUP]])
+            groups = group_numbers([of if isinstance(of, str) else None for of in rows[GROUP]]) if GROUP in rows else None
             means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, groups, rng=rng, **draws)
-            found += [(dataset, names[number], rows[numbers == number], mean) for number, mean in means.items()]
             if groups is not None:  # an energy's draws take images as independent
                 draws = {"bootstrap": 0, "permutations": 0}
-            measured = _energies(rows, numbers, dataset, primary, draws, rng.spawn(1)[0])
-            energies += [measured.get(number) for number in means]
-        adjusted = corrected([(dataset.name, mean.p_value) for dataset, *_, mean in found])
-        of_energy = corrected([(row[0].name, each and each.p_value) for row, each in zip(found, energies, strict=True)])
-        for (dataset, value, rows, mean), energy, p_value, p_energy in zip(found, energies, adjusted, of_energy, strict=True):
+            energies = _energies(rows, numbers, dataset, comparison.primary.n, draws, rng.spawn(1)[0])
+            found += [(dataset, names[at], rows[numbers == at], mean, energies.get(at)) for at, mean in means.items()]
+        adjusted = corrected([(dataset.name, mean.p_value) for dataset, _, _, mean, _ in found])
+        of_energy = corrected([(dataset.name, energy and energy.p_value) for dataset, *_, energy in found])
+        for (dataset, value, rows, mean, energy), p_value, p_energy in zip(found, adjusted, of_energy, strict=True):
             unit = dataset.self_distance if dataset.relative is not None else None
             percentiles = rows["percentile"].to_numpy(dtype=np.float64)
             row = DistanceSlice(

@@ -91,7 +91,7 @@ def compare_backbones(
     with within(given["memory"]):
         found, beside = compared_by(models, trivial, datasets, settings, execution, folder)
         images = {comparison.backbone.name: by_image(comparison) for comparison in found}
-        images |= {name: dict(distances.images) for name, distances in beside.items() if name not in images}
+        images |= {name: distances for name, distances in beside.items() if name not in images}
         result = with_agreement(found, images, settings)
     sources = sources_of(read, [primary], secondaries)
     comparisons = tuple(

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Unpack
 
@@ -171,12 +171,13 @@ def compared_by(
     settings: Settings,
     execution: Execution,
     folder: Path | None,
-) -> tuple[tuple[Comparison, ...], dict[str, Baseline]]:
+) -> tuple[tuple[Comparison, ...], dict[str, dict[str, pd.Series]]]:
     """Compare datasets by each model, with slices and what the settings say of leaks, and by the trivial backbones.
 
-    Without a model the datasets are ready-made embeddings.
+    Without a model the datasets are ready-made embeddings. Return the comparisons, and for each trivial backbone I^dist (mean
+    form) of each secondary's images.
     """
-    baselines: dict[str, Baseline] = {}
+    baselines: dict[str, dict[str, pd.Series]] = {}
 
     def measured(chosen: Sequence[Dataset | Features]) -> CopySearch:
         if not models:
@@ -184,9 +185,10 @@ def compared_by(
             return CopySearch((compared(main, name, settings, execution, out=folder),), main)
         count = len(models)
         every = views(chosen, [*models, *hashing(chosen)], trivial, settings, execution)
+        rows: list[BaselineSummary] = []
         for backbone, view in zip(trivial, every[count + 1 :], strict=True):
-            baselines[backbone.name] = baseline(backbone.name, view, settings, execution)
-        rows = [row for found in baselines.values() for row in found.rows]
+            own, baselines[backbone.name] = baseline(backbone.name, view, settings, execution)
+            rows += own
         comparisons = tuple(
             # A trivial backbone stands beside the other one only.
             compared(view, model.name, settings, execution, tuple(row for row in rows if row.backbone != model.name), folder)
@@ -365,16 +367,10 @@ def _summaries(
     return tuple(summaries)
 
 
-@dataclass(frozen=True)
-class Baseline:
-    """Hold a trivial backbone's distances: a row for each secondary, and I^dist (mean form) of each image."""
-
-    rows: tuple[BaselineSummary, ...]
-    images: Mapping[str, pd.Series]
-
-
-def baseline(name: str, features: Sequence[Features], settings: Settings, execution: Execution) -> Baseline:
-    """Measure distances with a trivial backbone, with the projection setting of the model's distances."""
+def baseline(
+    name: str, features: Sequence[Features], settings: Settings, execution: Execution
+) -> tuple[list[BaselineSummary], dict[str, pd.Series]]:
+    """Measure each secondary and its images (mean form) with a trivial backbone, with the model's projection setting."""
     primary, *secondaries = features
     # Pairs that take long are kept beside a local store, the `MOST` that were measured last.
     folder, root = None, local_root(execution.store)
@@ -396,7 +392,7 @@ def baseline(name: str, features: Sequence[Features], settings: Settings, execut
         scaled = float(pair.i_dist.mean()) / total if total > 0 else 0.0
         rows.append(BaselineSummary(name, s.name, scaled, pair.relative, pair.energy))
         images[s.name] = pd.Series(pair.i_dist, index=list(s.images))
-    return Baseline(tuple(rows), images)
+    return rows, images
 
 
 FEW_IMAGES = 10

@@ -63,7 +63,7 @@ class Corruption:
 
 def choose(only: str | Sequence[str]) -> tuple[Corruption, ...]:
     """List the wanted corruptions: ``fade`` means its default strengths, ``fade=0.4`` a single one; no name means all."""
-    texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
+    texts = ",".join([only] if isinstance(only, str) else only).split(",")
     wanted = [text.strip() for text in texts if text.strip()]
     if not wanted and only:
         raise InputError.of("only", "must name a perturbation", only, "leave it out for every one")

@@ -54,18 +54,17 @@ SYNCED: Final = 5.0
 class PairJournal:
     """Hold the measured pairs by key, from the folder's result and its journal."""
 
-    def __init__(self, folder: Path | None) -> None:
-        self._path = None if folder is None else folder / JOURNAL
-        self._synced = time.monotonic()
+    def __init__(self, folder: Path) -> None:
+        self._path, self._synced = folder / JOURNAL, time.monotonic()
         self.rows: dict[str, dict[str, Any]] = {}
-        if folder is not None and (folder / PAIRS).is_file():
+        if (folder / PAIRS).is_file():
             # Another table, or a damaged one, is measured, and written, anew; over a damaged file Arrow may raise anything.
             with suppress(Exception):
                 check_table(folder / PAIRS)
                 frame = read_frame(folder / PAIRS).drop(columns=["one", "other"])
                 plain = ({str(name): value for name, value in row.items()} for row in frame.to_dict("records"))
                 self.rows = {str(row.pop("key")): turned(row, bool(row.pop("turned"))) for row in plain}
-        if self._path is not None and self._path.is_file():
+        if self._path.is_file():
             for line in self._path.read_bytes().splitlines():
                 # A line may have been cut short by a kill.
                 with suppress(ValueError, TypeError, KeyError, RecursionError):
@@ -78,11 +77,8 @@ class PairJournal:
 
     @classmethod
     @contextmanager
-    def open(cls, folder: Path | None) -> Iterator[PairJournal]:
+    def open(cls, folder: Path) -> Iterator[PairJournal]:
         """Open the journal of a folder; raise `InputError` if another process uses it (where file locks work)."""
-        if folder is None:
-            yield cls(None)
-            return
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder / LOCK) as free:
             if not free:
@@ -94,8 +90,6 @@ class PairJournal:
     def add(self, key: str, row: dict[str, Any]) -> None:
         """Add a measured pair to the journal."""
         self.rows[key] = row
-        if self._path is None:
-            return
         with self._path.open("a", encoding="utf-8") as file:
             file.write(_line(key, row))
             file.flush()
@@ -108,13 +102,12 @@ class PairJournal:
         for key in keys:
             self.rows.pop(key, None)
         self._rewrite()
-        if self._path is not None and not self.rows:
+        if not self.rows:
             self._path.unlink()
 
     def _rewrite(self) -> None:
         """Rewrite the journal atomically, so that a kill leaves the old version or the new one."""
-        if self._path is not None:
-            replace_text(self._path, "".join(_line(key, row) for key, row in self.rows.items()))
+        replace_text(self._path, "".join(_line(key, row) for key, row in self.rows.items()))
 
 
 def turned(row: Mapping[str, Any], turn: bool) -> dict[str, Any]:
@@ -146,36 +139,32 @@ class MatrixPairs:
     draws: Mapping[str, tuple[int, ...]]
 
     def __call__(self, group: Sequence[Pair]) -> list[Row]:
-        """Measure a group of pairs, each in its own space."""
-        return list(self.apart(group))
+        """Measure a group of pairs as one task."""
+        return list(self.measured(group))
 
     def rows(self, missing: Sequence[Pair], executor: Runner) -> Iterator[Row]:
         """Measure pairs in the executor's processes on one core each, or in this process on all cores."""
         if self.settings.projection == "joint":
-            yield from self.together(missing)
+            yield from self.measured(missing)
             return
         groups, size = list[list[Pair]](), GROUP if executor.processes else len(missing)
         for _, same_first in groupby(sorted(missing, key=itemgetter(1, 2)), key=itemgetter(1)):
             pairs = list(same_first)
             groups += [pairs[start : start + size] for start in range(0, len(pairs), size)]
-        for rows in executor.on_processors().run(self, groups) if executor.processes else map(self.apart, groups):
+        for rows in executor.on_processors().run(self, groups) if executor.processes else map(self.measured, groups):
             yield from rows
 
-    def apart(self, group: Sequence[Pair]) -> Iterator[Row]:
-        """Yield the numbers of pairs with the same first dataset, each pair in its own space."""
-        rows = [self.features[other].rows for _, _, other in group]
-        projector = projector_of(self.features[group[0][1]], self.settings)
-        for (key, one, other), pair in zip(group, projector.project(rows, self.settings.projection), strict=True):
-            groups = PairGroups.of(self.features[one], self.features[other])
-            yield key, row_of(between(pair, self.settings.bootstrap, self.draws[key], groups))
-
-    def together(self, missing: Sequence[Pair]) -> Iterator[Row]:
-        """Yield the numbers of pairs in the space shared by all datasets."""
-        first, *others = self.features
-        spaces = list(projector_of(first, self.settings).project([dataset.rows for dataset in others], "joint"))
-        scores = [spaces[0].primary, *(space.secondary for space in spaces)]
-        for key, one, other in missing:
-            pair = replace(spaces[0], primary=scores[one], secondary=scores[other])
+    def measured(self, group: Sequence[Pair]) -> Iterator[Row]:
+        """Yield the numbers of pairs: with the same first dataset, each in its own space; or in the space shared by all."""
+        joint = self.settings.projection == "joint"
+        first, others = (0, range(1, len(self.features))) if joint else (group[0][1], [other for _, _, other in group])
+        rows = [self.features[other].rows for other in others]
+        spaces = projector_of(self.features[first], self.settings).project(rows, self.settings.projection)
+        if joint:
+            every = list(spaces)
+            scores = [every[0].primary, *(space.secondary for space in every)]
+            spaces = (replace(every[0], primary=scores[one], secondary=scores[other]) for _, one, other in group)
+        for (key, one, other), pair in zip(group, spaces, strict=True):
             groups = PairGroups.of(self.features[one], self.features[other])
             yield key, row_of(between(pair, self.settings.bootstrap, self.draws[key], groups))
 
@@ -245,8 +234,11 @@ def matrix(
         order = sorted(range(len(sample)), key=lambda k: -len(sample[k]))
         ordered, name = features_of([sample[k] for k in order], backbone, loading, settings, execution)
         features = [ordered[order.index(k)] for k in range(len(sample))]
-    with within(given["memory"]), PairJournal.open(folder) as journal, summed_once(features, folder) as summed:
-        rows = _measured(summed, settings, journal, execution.runner, execution.progress)
+    with ExitStack() as stack:
+        stack.enter_context(within(given["memory"]))
+        place = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="howfar-"))) if folder is None else folder
+        journal, summed = stack.enter_context(PairJournal.open(place)), stack.enter_context(summed_once(features, place))
+        rows = _measured(summed, settings, journal, execution)
         result = Matrix(
             datasets=tuple(MatrixDataset(dataset.name, len(dataset), sources.get(dataset.name, "")) for dataset in features),
             backbone=BackboneSummary(name, features[0].rows.shape[1], tuple(features[0].layers), features[0].identity),
@@ -264,12 +256,12 @@ def matrix(
 
 
 def _measured(
-    features: Sequence[Features], settings: Settings, journal: PairJournal, executor: Runner, progress: bool
+    features: Sequence[Features], settings: Settings, journal: PairJournal, execution: Execution
 ) -> list[dict[str, Any]]:
     """Return a row for every two datasets, measuring the pairs missing from the journal."""
     sizes = sorted(map(len, features), reverse=True)
     together = sizes if settings.projection == "joint" else sizes[:2]
-    check_plan(together, features[0].rows.shape[1], len(features[0].layers), settings, executor=executor)
+    check_plan(together, features[0].rows.shape[1], len(features[0].layers), settings, executor=execution.runner)
     digests = [digest(dataset.contents) for dataset in features]
     # The groups of images count as well, where there are any.
     digests = [digest([own, *of]) if (of := grouping(each)) else own for own, each in zip(digests, features, strict=True)]
@@ -285,9 +277,11 @@ def _measured(
     # The draws depend on the two sets' images alone, not on names or companions.
     draws = {key: (settings.seed, *(int(digests[k][:8], 16) for k in two), _STREAM) for key, two in missing.items()}
     task = MatrixPairs(list(map(bare, features)), settings, draws)
-    rows = task.rows([(key, *two) for key, two in missing.items()], executor) if missing else iter(())
+    rows = task.rows([(key, *two) for key, two in missing.items()], execution.runner) if missing else iter(())
     distinct = len(set(keys))
-    with bar(progress=progress, total=distinct, initial=distinct - len(missing), unit="pair", desc="distances") as shown:
+    with bar(
+        progress=execution.progress, total=distinct, initial=distinct - len(missing), unit="pair", desc="distances"
+    ) as shown:
         for key, row in rows:
             journal.add(key, row)
             shown.update()
@@ -299,15 +293,10 @@ def _measured(
 
 
 @contextmanager
-def summed_once(features: Sequence[Features], folder: Path | None) -> Iterator[list[Features]]:
+def summed_once(features: Sequence[Features], folder: Path) -> Iterator[list[Features]]:
     """Cache each dataset's own sums in a folder during measurement; the cache survives a kill and is deleted at the end."""
-    made_by = {"identity": dict(features[0].identity), "layers": list(features[0].layers)}
-    with ExitStack() as stack:
-        if folder is None:
-            sums = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="howfar-")))
-        else:
-            sums = folder / SUMS
-            sums.mkdir(parents=True, exist_ok=True)
-        keys = [part_key(digest(dataset.contents), made_by) for dataset in features]
-        yield [replace(dataset, rows=CachedRows(dataset.rows, sums / key)) for dataset, key in zip(features, keys, strict=True)]
+    made_by, sums = {"identity": dict(features[0].identity), "layers": list(features[0].layers)}, folder / SUMS
+    sums.mkdir(parents=True, exist_ok=True)
+    keys = [part_key(digest(dataset.contents), made_by) for dataset in features]
+    yield [replace(dataset, rows=CachedRows(dataset.rows, sums / key)) for dataset, key in zip(features, keys, strict=True)]
     shutil.rmtree(sums, ignore_errors=True)

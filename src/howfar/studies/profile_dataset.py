@@ -30,34 +30,30 @@ from howfar.studies.study_inputs import Execution, check_names, loaded, parse_al
 
 
 def judge_by(
-    profile: PrimaryReference,
-    labelled: Sequence[Features],
-    performances: Sequence[Evaluation],
-    calibration: CalibrationOptions,
-    contents: Sequence[str] = (),
+    profile: PrimaryReference, features: Sequence[Features], performances: Sequence[Evaluation], given: CalibrationOptions
 ) -> SiteJudge:
     """Fit and judge every estimator for which the labelled datasets have the inputs, and learn the gate's range.
 
-    An evaluation of the primary itself gives the common threshold. `contents` are hashes of the primary's images: those of a
-    labelled dataset would look nearer than they are. Raises `InputError` where no labelled image has a performance, or
-    performances do not fit together.
+    The primary's features come first: its images would look nearer than they are in a labelled dataset. An evaluation of the
+    primary itself gives the common threshold. Raises `InputError` where no labelled image has a performance, or performances
+    do not fit together.
     """
+    primary, *labelled = features
     own, others = split_performances(performances, profile.primary, "evaluate one of them too", kind="labelled")
-    measured = measured_images(profile, labelled, others, own, calibration["threshold"])
+    measured = measured_images(profile, labelled, others, own, given["threshold"])
     scores = measured.scores
     if not np.isfinite(scores.performance).any():
         raise InputError.of("performance", "must be known of some labelled image", "none of them")
-    evidence = measured.evidence(calibration["group"], profile.primary)
-    scored, primary = set(measured.sets[np.isfinite(scores.performance)]), set(contents)
-    remarks = [f"{features.name} has no image with a performance" for features in labelled if features.name not in scored]
-    for features in labelled:
-        shared = sum(content in primary for content in features.contents)
-        if shared:
+    evidence = measured.evidence(given["group"], profile.primary)
+    scored, contents = set(measured.sets[np.isfinite(scores.performance)]), set(primary.contents)
+    remarks = [f"{dataset.name} has no image with a performance" for dataset in labelled if dataset.name not in scored]
+    for dataset in labelled:
+        if shared := sum(content in contents for content in dataset.contents):
             which = "which makes it look nearer than it is"
-            remarks.append(f"{features.name} shares {shared} images with {profile.primary}, {which}")
+            remarks.append(f"{dataset.name} shares {shared} images with {profile.primary}, {which}")
     lost = {name or "a table": count for name, count in measured.matched.unmatched.items() if count}
     remarks += [f"the performance of {name} tells of {count} images that are not in it" for name, count in lost.items()]
-    return judge_of(evidence, measured.terms(calibration), scores.metric, scores.threshold, remarks=remarks)
+    return judge_of(evidence, measured.terms(given), scores.metric, scores.threshold, remarks=remarks)
 
 
 def measured_images(
@@ -155,4 +151,4 @@ def profile(
             return reference
         for other in features[1:]:
             check_same(reference.identity, other.identity, reference.primary, other.name)
-        return reference.with_judge(judge_by(reference, features[1:], performances, given, features[0].contents))
+        return reference.with_judge(judge_by(reference, features, performances, given))

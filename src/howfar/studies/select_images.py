@@ -16,7 +16,7 @@ from howfar.arrays import Float64Array, group_numbers
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.image_table import match_list, read_list
-from howfar.data.pre_annotations import FirstLabels, Named, label_names
+from howfar.data.pre_annotations import FirstLabels, label_names
 from howfar.data.prediction_maps import map_endings, read_prediction
 from howfar.errors import HowfarError, InputError, StoreError
 from howfar.io.file_location import absolute, ready_folder
@@ -41,24 +41,18 @@ from howfar.studies.performance.performance_files import Performances, match, re
 from howfar.tasks.task import ModelAnswer, ModelAnswers
 from howfar.tasks.task_registry import TASKS, own_options
 
-DEFAULT_THRESHOLD = 0.5
 _TASKS = {".json": "detection", ".csv": "classification", ".parquet": "classification", ".pq": "classification"}
 
 
 def first_labels(
-    images: pd.DataFrame,
-    picks: Sequence[Pick],
-    predictions: str | Path | None,
-    relation: Relation | None,
-    names: Named,
-    threshold: float | None,
-    min_score: float | None = None,
+    images: pd.DataFrame, picks: Sequence[Pick], predictions: str | Path | None, relation: Relation | None, given: SelectOptions
 ) -> tuple[FirstLabels, tuple[str, ...]]:
     """Return the chosen images' first labels, and notes on images without one.
 
-    A map, by default the one on record in `relation`, counts as foreground above `threshold` (by default the relation's, else
-    0.5); boxes are handed over from `min_score` on.
+    A map, by default the one on record in `relation`, counts as foreground above the option `threshold` (by default the
+    relation's, else 0.5); boxes are handed over from `min_score` on.
     """
+    min_score, threshold = given["min_score"], given["threshold"]
     items = tuple(Item(str(name), str(path)) for name, path in zip(images["image"], images["path"], strict=True))
     dataset, file = Dataset(str(images["dataset"].iloc[0]), items), None if predictions is None else absolute(predictions)
     task, source = "segmentation", str(predictions)
@@ -70,8 +64,8 @@ def first_labels(
         own_options({"task": task, "min_score": min_score})
     elif min_score is not None:
         raise InputError.of("min_score", "is of no use without boxes", min_score, "pass a file of boxes as predictions")
-    named = label_names(names, task)
-    recorded = DEFAULT_THRESHOLD if relation is None or relation.settings.threshold is None else relation.settings.threshold
+    named = label_names(given["label_names"], task)
+    recorded = UNTUNED if relation is None or relation.settings.threshold is None else relation.settings.threshold
     at = recorded if threshold is None else threshold
     reader = TASKS[task].of({"min_score": min_score, "threshold": at, "tolerance": 0.0})
     if file is not None:
@@ -238,8 +232,7 @@ def select(
         groups = groups_of(images, None) if GROUP in images else ()
         positions = pick_by_group(chosen_by, columns, int(k), rng, mask, group_numbers(groups))
     picks = tuple(_picks(images, columns, positions, chosen_by))
-    handed = given["label_names"], given["threshold"], given["min_score"]
-    first, remarks = first_labels(images, picks, predictions, None if out is None else relation, *handed)
+    first, remarks = first_labels(images, picks, predictions, None if out is None else relation, given)
     selection = Selection(
         primary=comparison.primary.name,
         dataset=dataset,

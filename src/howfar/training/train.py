@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Unpack
 
 import torch
@@ -293,12 +294,9 @@ def train(
     family.checked(task.options)
     if out is not None:
         check_out(out, start, _pixels_of(examples))
-    if state is None and out is None:
-        raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
     check_new(added, (*examples, *blank))
-    folder = Path(state) if state is not None else Path(f"{out}.state")
-    with within(given["memory"]):
-        checkpoint = fit(
+    with state_folder(state, out) as folder, within(given["memory"]):
+        return fit(
             task,
             folder,
             out,
@@ -307,8 +305,6 @@ def train(
             progress=given["progress"],
             log=Log.of(given["log"], model if out is None else Path(out).stem),
         )
-    clear_state(folder, own=state is None)
-    return checkpoint
 
 
 def _pixels_of(examples: Sequence[TrainingExample]) -> dict[str, Any]:
@@ -316,12 +312,19 @@ def _pixels_of(examples: Sequence[TrainingExample]) -> dict[str, Any]:
     return replace(file_and_reading(examples[0].path)[1], window=0).identity() if examples else {}
 
 
-def clear_state(folder: Path, own: bool) -> None:
-    """Remove obsolete states: those of killed trainings in howfar's own folder, and the folder if empty."""
-    if own:
-        remove_abandoned(folder)
-    if folder.is_dir() and not any(folder.iterdir()):
-        folder.rmdir()
+@contextmanager
+def state_folder(state: str | Path | None, out: str | Path | None, needed: bool = True) -> Iterator[Path]:
+    """Name the folder of a training's state; then remove it if empty, and first killed trainings' states in howfar's own."""
+    if state is None and out is None and needed:
+        raise InputError.of("state", "must be given where out is not", None, "name a folder for the state of the training")
+    with TemporaryDirectory(prefix="howfar-state-") as scratch:
+        own = Path(scratch, "state") if out is None else Path(f"{out}.state")
+        folder = own if state is None else Path(state)
+        yield folder
+        if state is None:
+            remove_abandoned(folder)
+        if folder.is_dir() and not any(folder.iterdir()):
+            folder.rmdir()
 
 
 def check_out(out: str | Path, start: Checkpoint | str | Path | None, pixels: Mapping[str, Any] | None = None) -> None:

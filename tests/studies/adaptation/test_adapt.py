@@ -26,9 +26,9 @@ from howfar.results.adaptation_result import Adaptation
 from howfar.results.records import matching
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
-from howfar.studies.adaptation import models
-from howfar.studies.adaptation.adapt import Study, adapt, bakeoff
-from howfar.studies.adaptation.models import _same, arms_of, check_unseen
+from howfar.studies.adaptation import adapt as module
+from howfar.studies.adaptation.adapt import Study, _same, adapt, bakeoff
+from howfar.studies.adaptation.models import arms_of, check_unseen
 from howfar.studies.performance.image_performance import counts_of
 from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
 from howfar.training.train import TrainingTask
@@ -354,13 +354,13 @@ def test_all_is_made_by_the_runner_and_the_numbers_are_the_same(folders, tmp_pat
     runner, here = Pickling(), []
     chosen: dict[str, Any] = {"shots": (1,), "strategies": ("random",), "pool_share": 0.5}
     for name in ("fit", "adapted", "predict"):
-        usual = getattr(models, name)
+        usual = getattr(module, name)
 
         def noted(*given: Any, name: str = name, usual: Any = usual, **more: Any) -> Any:
             here.extend([] if runner.running else [name])
             return usual(*given, **more)
 
-        monkeypatch.setattr(models, name, noted)
+        monkeypatch.setattr(module, name, noted)
     spread = run(folders, tmp_path / "spread", runner=runner, **chosen)
     assert len(runner.tasks) == 1 + 3  # M, and the maps of M, norm and a strategy
     # M of the first seed tells whether there is batch norm; maps that are there already are only listed.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import copy
 import itertools
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -14,18 +14,18 @@ import numpy as np
 import pandas as pd
 
 from howfar import registry
-from howfar.adaptation_ways import THEN, AdaptationWay, steps_of
+from howfar.adaptation_ways import THEN, TUNED, Given, Steps, adapted, steps_of
 from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
 from howfar.data.dataset_argument import parse_images
 from howfar.data.name_attributes import HashedDataset
-from howfar.errors import InputError, option
-from howfar.experiment_tracking import check_tracker, log_result
+from howfar.errors import HowfarError, InputError, option
+from howfar.experiment_tracking import Log, check_tracker, log_result
 from howfar.io.file_location import absolute
-from howfar.io.partial_results import remove_abandoned
+from howfar.io.partial_results import part_key, remove_abandoned
 from howfar.option_validation import checked, picked, with_options
 from howfar.options_by_function import AdaptOptions, BakeoffOptions, TrainingOptions
 from howfar.pipeline.embedding import check_reach
-from howfar.pipeline.prediction import Model
+from howfar.pipeline.prediction import Model, load_model, predict
 from howfar.progress import bar
 from howfar.protocols import Runner
 from howfar.random_streams import stream
@@ -43,30 +43,38 @@ from howfar.studies.adaptation.models import (
     RETRAIN,
     Arm,
     EvaluatedPart,
-    StudyFolder,
     all_seeds,
     arms_of,
     check_adaptation,
+    check_unseen,
     recorded,
     strategies_of,
 )
 from howfar.studies.compare_datasets import compare
+from howfar.studies.evaluate_predictions import evaluate
+from howfar.studies.performance.image_performance import UNTUNED
 from howfar.studies.run_report import write_run
 from howfar.studies.select_images import select
 from howfar.studies.study_inputs import check_names, keep_pictures, sources_of
-from howfar.training.image_mask_pairs import TrainingExample, examples_of
-from howfar.training.train import TrainingTask
-from howfar.training.training_settings import settings_for
+from howfar.training.image_mask_pairs import TrainingExample, examples_of, fingerprint_of, split
+from howfar.training.train import TrainingTask, fit
+from howfar.training.training_settings import settings_for, settings_of
 
 NORM = "norm"
+MADE_BY = "made_by"
+"""The entry of an adapted checkpoint's data from which a study knows that it need not be made again."""
 
 
 @dataclass
 class Study:
-    """Hold an adaptation study's datasets, settings and table rows; a `runner` with processes trains models side by side."""
+    """Hold an adaptation study's settings, the training on its primary alone, its datasets, and the chosen images.
+
+    Checkpoints are kept in models/ and maps in maps/ of its folder. A `runner` with processes trains models side by side.
+    """
 
     config: AdaptOptions
-    storage: StudyFolder
+    folder: Path
+    task: TrainingTask
     primary: HashedDataset
     secondaries: list[HashedDataset]
     blind: list[HashedDataset]
@@ -75,10 +83,6 @@ class Study:
     picks: list[dict[str, Any]] = field(default_factory=list)
     distances: dict[int, pd.DataFrame] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    models: list[dict[str, Any]] = field(default_factory=list)
-    scores: list[dict[str, Any]] = field(default_factory=list)
-    images: list[pd.DataFrame] = field(default_factory=list)
-    strata: list[dict[str, Any]] = field(default_factory=list)
     ahead: int = 0
 
     def run(self) -> Adaptation:
@@ -93,19 +97,20 @@ class Study:
         self.ahead = self._count()
         self._leave_out_ways()
         seeds = all_seeds(self.config)
-        self._made_ahead(Study._choose, [(seed,) for seed in seeds])
+        self._made_ahead(Study._choose, seeds)
         for seed in seeds:
-            self._choose(seed)
+            picks, self.distances[seed], notes = self._choose(seed)
+            self.picks += picks
+            self.notes += notes
         parts = self._parts()
-        models = [(seed, arm) for seed in seeds for arm in (None, *arms_of(self.config, seed))]
-        self._made_ahead(partial(Study._score, parts=parts), models)
-        for seed, arm in models:
-            self._score(seed, arm, parts)
+        trained = [(seed, arm) for seed in seeds for arm in (None, *arms_of(self.config, seed))]
+        self._made_ahead(partial(Study._score, parts=parts), trained)
+        models, by_image, scores, strata = zip(*(self._score(model, parts) for model in trained), strict=True)
 
-        images = pd.concat(self.images, ignore_index=True)
+        images = pd.concat(itertools.chain(*by_image), ignore_index=True)
         names = [hashed.dataset.name for hashed in self.secondaries]
         background = None if self.background is None else self.background.dataset.name
-        task = self.storage.task
+        task = self.task
         return Adaptation(
             primary=self.primary.dataset.name,
             secondaries=tuple(names),
@@ -118,29 +123,29 @@ class Study:
                 "pretrained": task.pretrained if isinstance(task.pretrained, bool) else str(absolute(task.pretrained)),
                 "training": task.settings.model_dump(),
             },
-            models=pd.DataFrame(self.models),
-            scores=pd.DataFrame(self.scores),
+            models=pd.DataFrame(models),
+            scores=pd.DataFrame(itertools.chain(*scores)),
             images=images,
             picks=pd.DataFrame(self.picks),
             gains=adaptation_tables.gains_of(images, names, self.config),
             suppression=adaptation_tables.suppression_of(images, background, names, self.config),
-            strata=pd.DataFrame(self.strata, columns=list(STRATA)),
+            strata=pd.DataFrame(itertools.chain(*strata), columns=list(STRATA)),
             slopes=adaptation_tables.slopes_of(images, self.config["bootstrap"]),
             contributions=adaptation_tables.contributions_of(images, names, self.config),
             provenance=Provenance.now(),
             notes=tuple(dict.fromkeys(self.notes)),
         )
 
-    def _made_ahead(self, make: Callable[..., None], tasks: Sequence[tuple[Any, ...]]) -> None:
+    def _made_ahead(self, make: Callable[[Study, Any], object], tasks: Sequence[Any]) -> None:
         """Make models, features and maps in the study's folder with several processes, for later use by this one.
 
         All tables are computed here, so that no number depends on the runner.
         """
         if self.runner is None or not self.runner.processes:
             return
-        quiet = replace(self, storage=replace(self.storage, progress=False), runner=None)
-        made = self.runner.run(partial(_on_copy, make, quiet), tasks)
-        for _ in bar(made, total=len(tasks), desc="models", unit="model", progress=self.storage.progress):
+        quiet = replace(self, config={**self.config, "progress": False}, runner=None)
+        made = self.runner.run(partial(make, quiet), tasks)
+        for _ in bar(made, total=len(tasks), desc="models", unit="model", progress=self.config["progress"]):
             continue
 
     def _leave_out_ways(self) -> None:
@@ -148,7 +153,7 @@ class Study:
         network = self._baseline(all_seeds(self.config)[0]).build()
         if norm_layers(network):
             return
-        segmenter = self.storage.task.segmenter
+        segmenter = self.task.segmenter
         if NORM in self.config["way"].split(THEN):
             rule = f"needs batch norm layers, which {segmenter} does not have"
             raise InputError.of("way", rule, self.config["way"], f"leave {NORM} out")
@@ -160,13 +165,70 @@ class Study:
     def _baseline(self, seed: int) -> Checkpoint:
         return self._trained(f"seed{seed}/{BASELINE}", seed, ())
 
-    def _trained(self, path: str, seed: int, extra: Sequence[TrainingExample], start: Checkpoint | None = None) -> Checkpoint:
-        """Train a model or load it; before the first training, the estimated time of all trainings is shown."""
-        ahead = 0 if self.storage.file(path).exists() else self.ahead
+    def _trained(self, label: str, seed: int, extra: Sequence[TrainingExample], start: Checkpoint | None = None) -> Checkpoint:
+        """Load the model of a label if its images and settings are unchanged, or train it; the first says how long all take."""
+        file = self._file(label)
+        ahead = 0 if file.exists() else self.ahead
         self.ahead -= ahead
         balance = {} if extra else {"balance": None}
-        settings = self.storage.task.settings.model_copy(update={"seed": seed, **balance})
-        return self.storage.trained(path, settings, extra, start, ahead)
+        settings = self.task.settings.model_copy(update={"seed": seed, **balance})
+        task, checkpoint = replace(self.task, settings=settings, extra=tuple(extra), start=start), _load(file)
+        if checkpoint is not None and _same(checkpoint, task):
+            return checkpoint
+        return fit(task, self.folder / "models", file, models=ahead, log=self._log(label), **self._how())
+
+    def _adapted(
+        self, label: str, steps: Steps, checkpoint: Checkpoint, site: Dataset | None, picks: Sequence[TrainingExample]
+    ) -> Checkpoint:
+        """Load the model of a label if the steps, weights and images are unchanged; otherwise adapt it."""
+        way, hidden = THEN.join(step.name for step in steps), None if site is None else site.without_masks()
+        described = {
+            "way": way,
+            "from": checkpoint.card.weights,
+            "settings": dict(TUNED),
+            "primary": fingerprint_of(self.task.examples),
+            "picks": [fingerprint_of([pick]) for pick in picks],
+            "site": sorted(content_hash(read_bytes(item.path)) for item in (() if site is None else site.items)),
+        }
+        key, file = part_key(described), self._file(label)
+        existing = _load(file)
+        if existing is not None and existing.card.data.get(MADE_BY) == key:
+            return existing
+        given = Given(self.task.examples, hidden, tuple(picks), self.folder / "models", log=self._log(label), **self._how())
+        found = adapted(checkpoint, way, given)
+        kept = Checkpoint(replace(found.card, data={**found.card.data, MADE_BY: key}), found.state)
+        kept.save(file)
+        return kept
+
+    def _file(self, label: str) -> Path:
+        return self.folder / "models" / f"{label}.safetensors"
+
+    def _log(self, label: str) -> Log | None:
+        """Return the log for the training of a label, as a part of the study's."""
+        return Log.of(self.config["log"], label, self.folder.name)
+
+    def _how(self) -> Any:
+        return {name: self.config[name] for name in ("device", "workers", "progress")}
+
+    def _loaded(self, checkpoint: Checkpoint) -> Model:
+        return load_model(checkpoint, device=self.config["device"])
+
+    def _maps(self, label: str, model: Model, dataset: Dataset, flipped: bool = False) -> Path:
+        folder = self.folder / "maps" / label / f"{dataset.name}{'-flipped' if flipped else ''}"
+        predict(model, dataset, folder, flipped=flipped, progress=self.config["progress"])
+        return folder
+
+    def _tuned(self, label: str, model: Model, checkpoint: Checkpoint, seed: int) -> tuple[Evaluation | None, float]:
+        """Score the model on the primary dataset's held-out photographs, if any, and return their best threshold too."""
+        holdout, primary = self.task.settings.holdout, self.primary.dataset
+        if not holdout:
+            return None, UNTUNED
+        _, held = split(self.task.examples, holdout, seed)
+        names = {example.name for example in held}
+        part = replace(primary, items=tuple(item for item in primary.items if item.name in names))
+        check_unseen(self.primary, part, checkpoint.card.data["contents"])
+        own = evaluate(part, self._maps(label, model, part), score_size=self.config["score_size"], progress=False)
+        return own, float(own.scores["ods_threshold"] or UNTUNED)
 
     def _count(self) -> int:
         """Count the models to train from scratch that are not yet in the study's folder."""
@@ -176,39 +238,46 @@ class Study:
             for arm in (None, *arms_of(self.config, seed))
             if arm is None or (arm.strategy and arm.way == RETRAIN)
         ]
-        return sum(not self.storage.file(label).exists() for label in labels)
+        return sum(not self._file(label).exists() for label in labels)
 
-    def _choose(self, seed: int) -> None:
-        """Measure distances with the baseline's own features, and choose every strategy's images in every secondary."""
+    def _choose(self, seed: int) -> tuple[list[dict[str, Any]], pd.DataFrame, list[str]]:
+        """Measure distances with the baseline's own features, and choose images by them; return picks, distances and notes."""
         checkpoint = self._baseline(seed)
         run = compare(
             self.primary.dataset,
             [hashed.dataset for hashed in self.secondaries],
             checkpoint.card.segmenter,
-            weights=self.storage.file(f"seed{seed}/{BASELINE}"),
-            store=self.storage.folder / "store",
+            weights=self._file(f"seed{seed}/{BASELINE}"),
+            store=self.folder / "store",
             components=self.config["components"],
             bootstrap=0,
             permutations=0,
             baselines=False,
-            device=self.storage.device,
-            progress=self.storage.progress,
+            device=self.config["device"],
+            progress=self.config["progress"],
         )
-        self.distances[seed] = run.images.set_index(["dataset", "image"])["i_dist_scaled"].to_frame()
-        model = self.storage.loaded(checkpoint)
-        most = max(self.config["shots"])
+        model, most = self._loaded(checkpoint), max(self.config["shots"])
+        picks, notes = list[dict[str, Any]](), list[str]()
         for hashed in self.secondaries:
-            signals = self.storage.signals(f"seed{seed}/{BASELINE}", model, hashed)
-            among = None if self.config["pool_share"] is None else hashed.divided(self.config["pool_share"], 0)[0]
+            # Signals need no masks.
+            blind = hashed.dataset.without_masks()
+            maps = [self._maps(f"seed{seed}/{BASELINE}", model, blind, flipped) for flipped in (False, True)]
+            signals = evaluate(blind, maps[0], flipped=maps[1], threshold=0.5, progress=False)
+            among = self._pool(hashed)
             for strategy, count in itertools.product(strategies_of(self.config, seed), self.config["shots"]):
                 chosen = select(run, hashed.dataset.name, count, strategy, among=among, performance=signals, seed=seed)
-                self.notes += [f"{strategy}: {note}" for note in chosen.notes]
+                notes += [f"{strategy}: {note}" for note in chosen.notes]
                 if chosen.nested and count < most:
                     continue  # they are the first of the largest choice
                 shared = {"seed": seed, "strategy": strategy, "shots": count, "dataset": hashed.dataset.name}
                 for rank, pick in enumerate(chosen.picks, 1):
                     own = {"image": pick.image, "rank": rank, "distance": pick.distance, "content": hashed.contents[pick.image]}
-                    self.picks.append({**shared, **own})
+                    picks.append({**shared, **own})
+        return picks, run.images.set_index(["dataset", "image"])["i_dist_scaled"].to_frame(), notes
+
+    def _pool(self, hashed: HashedDataset) -> list[str] | None:
+        """Return the names of a secondary's images that may be chosen, the rest being scored; None: all."""
+        return None if self.config["pool_share"] is None else hashed.divided(self.config["pool_share"], 0)[0]
 
     def _parts(self) -> list[EvaluatedPart]:
         """List the evaluated parts of datasets, which are the same for all models and seeds."""
@@ -229,11 +298,9 @@ class Study:
         """Return a dataset's images from which no model of the study learns; `taken` are contents that models learn from."""
         if hashed in self.blind:
             return hashed.without(taken).dataset
-        name = hashed.dataset.name
-        if self.config["pool_share"] is None:
-            names: Collection[str] = {pick["image"] for pick in self.picks if pick["dataset"] == name}
-        else:
-            names = hashed.divided(self.config["pool_share"], 0)[0]
+        name, names = hashed.dataset.name, self._pool(hashed)
+        if names is None:
+            names = [pick["image"] for pick in self.picks if pick["dataset"] == name]
         unseen = hashed.apart_from(names).without(taken).dataset
         if not unseen.items:
             raise InputError(
@@ -251,16 +318,14 @@ class Study:
         order = stream(0, "background of adaptation").permutation(len(empty))
         return [empty[index] for index in order[:count]]
 
-    def _adapted(self, seed: int, arm: Arm, path: str) -> Checkpoint:
+    def _shared(self, seed: int, arm: Arm, path: str) -> Checkpoint:
         """Return the model after the steps that learn from all datasets' labels, before steps for single datasets."""
         baseline = self._baseline(seed)
         if arm.way == RETRAIN:
             begin = baseline if self.config["start"] != ANEW else None
             return self._trained(path, seed, self._examples(seed, arm), begin)
-        way = THEN.join(step.name for step in _shared(arm))
-        if not way:
-            return baseline
-        return self.storage.adapted(path, way, baseline, self.storage.given(None, self._examples(seed, arm)))
+        shared, _ = _steps(arm)
+        return self._adapted(path, shared, baseline, None, self._examples(seed, arm)) if shared else baseline
 
     def _examples(self, seed: int, arm: Arm) -> list[TrainingExample]:
         """Return the examples that an arm adds to those of the primary dataset."""
@@ -278,67 +343,80 @@ class Study:
             raise InputError(f"{dataset}/{image} was chosen to be learnt from and has no mask: label it first")
         return [*chosen, *self._drawn(arm.background)]
 
-    def _score(self, seed: int, arm: Arm | None, parts: list[EvaluatedPart]) -> None:
-        """Train one model, and score it on every part."""
+    def _score(
+        self, trained: tuple[int, Arm | None], parts: list[EvaluatedPart]
+    ) -> tuple[dict[str, Any], list[pd.DataFrame], list[dict[str, Any]], list[dict[str, Any]]]:
+        """Train one model, and score it on every part; return its rows of the tables models, images, scores and strata."""
+        seed, arm = trained
         label = BASELINE if arm is None else arm.label
         path = f"seed{seed}/{label}"
-        checkpoint = self._baseline(seed) if arm is None else self._adapted(seed, arm, path)
-        model = self.storage.loaded(checkpoint)
+        checkpoint = self._baseline(seed) if arm is None else self._shared(seed, arm, path)
+        model = self._loaded(checkpoint)
         own, threshold = self._tuned(path, model, checkpoint, seed)
         row = {"seed": seed, "model": label}
         learnt = Arm(None, 0) if arm is None else arm
         kind = {"strategy": learnt.strategy, "shots": learnt.shots, "background": learnt.background}
         at_home = {"threshold": threshold, "held_out_ods": None if own is None else own.scores["ods"]}
-        self.models.append({**row, **kind, "weights": checkpoint.card.weights, **at_home})
+        tables, scores, strata = list[pd.DataFrame](), list[dict[str, Any]](), list[dict[str, Any]]()
+        _, own_steps = ((), ()) if arm is None else _steps(arm)
         for part in parts:
             there, by, at = checkpoint, model, threshold
-            own_steps = () if arm is None else _own(arm)
             if arm is not None and own_steps:
                 # These learn from the dataset's unlabelled images; with `pool_share`, from the part that is chosen from.
-                whole = part.hashed.dataset
-                site = part.dataset
-                if self.config["pool_share"] is not None and part.hashed in self.secondaries:
-                    inside = set(part.hashed.divided(self.config["pool_share"], 0)[0])
+                whole, site = part.hashed.dataset, part.dataset
+                if part.hashed in self.secondaries and (pool := self._pool(part.hashed)) is not None:
+                    inside = set(pool)
                     site = replace(whole, items=tuple(item for item in whole.items if item.name in inside))
                 picks = [each for each in self._examples(seed, arm) if each.dataset == whole.name] if arm.strategy else []
-                way = THEN.join(step.name for step in own_steps)
-                there = self.storage.adapted(f"{path}/{whole.name}", way, checkpoint, self.storage.given(site, picks))
-                by = self.storage.loaded(there)
+                there = self._adapted(f"{path}/{whole.name}", own_steps, checkpoint, site, picks)
+                by = self._loaded(there)
                 if any(step.trains for step in own_steps):
                     _, at = self._tuned(f"{path}/by-site/{whole.name}", by, there, seed)
-            taken = {pick["content"] for pick in self.picks} | set(there.card.learnt)
-            evaluation = self.storage.scored(path, by, part.hashed, part.dataset, taken, at)
-            images = adaptation_tables.images_of(evaluation, part, self.distances[seed], seed, label, self.storage.folder)
-            self.images.append(images)
-            self.strata += adaptation_tables.strata_of(evaluation, images, at)
+            check_unseen(part.hashed, part.dataset, {pick["content"] for pick in self.picks} | set(there.card.learnt))
+            maps, size = self._maps(path, by, part.dataset), self.config["score_size"]
+            evaluation = evaluate(part.dataset, maps, threshold=at, score_size=size, progress=False)
+            images = adaptation_tables.images_of(evaluation, part, self.distances[seed], seed, label, self.folder)
+            tables.append(images)
+            strata += adaptation_tables.strata_of(evaluation, images, at)
             if part.blank or any(item.mask is not None for item in part.dataset.items):
-                scores = {name: evaluation.scores[name] for name in ("ods", "ods_threshold", "f", "mean_f")}
+                known = {name: evaluation.scores[name] for name in ("ods", "ods_threshold", "f", "mean_f")}
                 # False positives are averaged over images without foreground.
                 means = {"mean_f_ods": images[F_ODS].mean(), "false_positive_share": images["false_positive_share"].mean()}
-                scores |= {name: None if np.isnan(value) else float(value) for name, value in means.items()}
-                self.scores.append({**row, "dataset": evaluation.dataset, "n": evaluation.n, **scores})
-
-    def _tuned(self, path: str, model: Model, checkpoint: Checkpoint, seed: int) -> tuple[Evaluation | None, float]:
-        """Score a model on P's held-out photographs and return the best threshold; 0.5 without held-out photographs."""
-        own = self.storage.held_out(path, model, checkpoint, seed, self.primary)
-        return own, 0.5 if own is None else float(own.scores["ods_threshold"] or 0.5)
+                known |= {name: None if np.isnan(value) else float(value) for name, value in means.items()}
+                scores.append({**row, "dataset": evaluation.dataset, "n": evaluation.n, **known})
+        return {**row, **kind, "weights": checkpoint.card.weights, **at_home}, tables, scores, strata
 
 
-def _on_copy(make: Callable[..., None], study: Study, task: tuple[Any, ...]) -> None:
-    """Make the files of one task; rows go to copies of the study's tables, which are discarded."""
-    tables = ("picks", "distances", "notes", "models", "scores", "images", "strata")
-    make(replace(study, **{name: copy.copy(getattr(study, name)) for name in tables}), *task)
+def _steps(arm: Arm) -> tuple[Steps, Steps]:
+    """Split an arm's way into steps that learn from all datasets' labels together, and later steps for each dataset."""
+    steps = steps_of(arm.way)
+    shared = tuple(itertools.takewhile(lambda step: step.needs != "images", steps if arm.strategy else ()))
+    return shared, steps[len(shared) :]
 
 
-def _shared(arm: Arm) -> tuple[AdaptationWay, ...]:
-    """List the first steps of an arm's way, which learn from all datasets' labels together."""
-    steps = steps_of(arm.way) if arm.strategy else ()
-    return tuple(itertools.takewhile(lambda step: step.needs != "images", steps))
+def _load(file: Path) -> Checkpoint | None:
+    """Load a checkpoint; return None if it is missing or damaged, so that the model is trained again."""
+    try:
+        return Checkpoint.load(file)
+    except HowfarError:
+        return None
 
 
-def _own(arm: Arm) -> tuple[AdaptationWay, ...]:
-    """List the later steps of an arm's way, which are run for each dataset separately."""
-    return steps_of(arm.way)[len(_shared(arm)) :]
+def _same(checkpoint: Checkpoint, task: TrainingTask) -> bool:
+    """Return whether a checkpoint has the wanted architecture, settings, images and initial weights."""
+    card = checkpoint.card
+    learnt, held = split(task.examples, task.settings.holdout, task.settings.seed)
+    start = None if task.start is None else task.start.card.weights
+    pretrained = task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained)
+    return (
+        card.segmenter == task.segmenter
+        and dict(card.options) == dict(segmenter_family(task.segmenter).checked(task.options))
+        and settings_of(card) == task.settings
+        and card.data["started_from"] == start
+        and card.data.get("pretrained", pretrained) == pretrained
+        and Counter(card.data["held_out"]) == Counter(content_hash(read_bytes(example.path)) for example in held)
+        and card.data["fingerprint"] == fingerprint_of([*learnt, *task.extra])
+    )
 
 
 @with_options(AdaptOptions)
@@ -389,23 +467,16 @@ def adapt(
     page_folder("out", out, Adaptation.COMMAND)
     folder = absolute(out)
     p = HashedDataset.of(parse_images(primary, "primary"), group)
-    study_folder = StudyFolder(
-        folder=folder,
-        task=TrainingTask(
-            segmenter=model,
-            options=dict(family.checked(given["options"] or {})),
-            primary=p.dataset.name,
-            examples=examples_of(p.dataset, p.group),
-            settings=settings,
-            pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
-            group=p.group,
-        ),
-        device=given["device"],
-        workers=0 if runner.processes else given["workers"] or 0,  # with processes, their number
-        progress=given["progress"],
-        tracker=given["log"],
-        score_size=given["score_size"],
+    task = TrainingTask(
+        segmenter=model,
+        options=dict(family.checked(given["options"] or {})),
+        primary=p.dataset.name,
+        examples=examples_of(p.dataset, p.group),
+        settings=settings,
+        pretrained=pretrained if isinstance(pretrained, bool) else Path(pretrained),
+        group=p.group,
     )
+    given["workers"] = 0 if runner.processes else given["workers"] or 0  # with processes, their number
     own = set(p.contents.values())
     others, unseen = (
         [HashedDataset.of(parse_images(argument, f"{unnamed}-{number}"), group).without(own) for number, argument in each]
@@ -420,7 +491,7 @@ def adapt(
     check_names(datasets)
     check_reach(datasets, runner)
     arguments = (primary, *secondaries, *blind, *([] if background is None else [background]))
-    adaptation = Study(given, study_folder, p, others, unseen, empty, runner).run()
+    adaptation = Study(given, folder, task, p, others, unseen, empty, runner).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
     write_run(adaptation, folder)
     # Mean F of each model and dataset over the seeds, and gains with their intervals.
@@ -428,7 +499,7 @@ def adapt(
     gains = adaptation.gains.set_index(["model", "dataset"])[["gain", "low", "high"]]
     means.index, gains.index = (table.index.map(" on ".join) for table in (means, gains))
     numbers = {"mean_f": means.to_dict(), "gain": gains.to_dict("index")}
-    log_result(study_folder.log(folder.name), recorded(given), numbers)
+    log_result(Log.of(given["log"], folder.name, folder.name), recorded(given), numbers)
     remove_abandoned(folder / "models")
     return keep_pictures(adaptation, datasets)
 

@@ -1,30 +1,18 @@
-"""List the models of an adaptation study (`Arm`), train and load them, and score each on images that it did not learn from."""
+"""List the models of an adaptation study (`Arm`), check its options, and stop a score on images that a model learnt from."""
 
 from __future__ import annotations
 
 import itertools
-from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from howfar.adaptation_ways import TUNED, Given, adapted, steps_of
-from howfar.data import Dataset, content_hash, read_bytes
+from howfar.adaptation_ways import steps_of
+from howfar.data import Dataset
 from howfar.data.name_attributes import HashedDataset
-from howfar.errors import HowfarError, InputError, LeakError
-from howfar.experiment_tracking import Log
-from howfar.io.partial_results import part_key
+from howfar.errors import InputError, LeakError
 from howfar.options_by_function import AdaptOptions
-from howfar.pipeline.prediction import Model, load_model, predict
-from howfar.results import Evaluation
-from howfar.segmenters import segmenter_family
-from howfar.segmenters.checkpoint import Checkpoint
 from howfar.selection import named
-from howfar.studies.evaluate_predictions import evaluate
-from howfar.training.image_mask_pairs import TrainingExample, fingerprint_of, split
-from howfar.training.train import TrainingTask, fit
-from howfar.training.training_settings import TrainSettings, settings_of
 
 ANEW, GOING_ON = "anew", "tuned"
 """How the training of an adapted model begins."""
@@ -141,131 +129,3 @@ def check_unseen(hashed: HashedDataset, dataset: Dataset, taken: Collection[str]
         raise LeakError(
             f"{dataset.name}: {len(leaked)} images that a model learnt from were about to be evaluated (first: {leaked[0]})"
         )
-
-
-MADE_BY = "made_by"
-"""The entry of an adapted checkpoint's data from which a study knows that it need not be made again."""
-
-
-@dataclass(frozen=True)
-class StudyFolder:
-    """Hold the folder of a study's models (checkpoints in models/, maps in maps/), and the training on the primary alone."""
-
-    folder: Path
-    task: TrainingTask
-    device: str
-    workers: int
-    progress: bool
-    tracker: str | None = None
-    score_size: int | None = None
-
-    def file(self, label: str) -> Path:
-        """Return the path of the checkpoint of a label."""
-        return self.folder / "models" / f"{label}.safetensors"
-
-    def log(self, label: str) -> Log | None:
-        """Return the log for the training of a label, as a part of the study's."""
-        return Log.of(self.tracker, label, self.folder.name)
-
-    def trained(
-        self,
-        label: str,
-        settings: TrainSettings,
-        extra: Sequence[TrainingExample],
-        start: Checkpoint | None,
-        ahead: int,
-    ) -> Checkpoint:
-        """Load the model of a label if its images and settings are unchanged; otherwise train it (`ahead` models follow)."""
-        task = replace(self.task, settings=settings, extra=tuple(extra), start=start)
-        file = self.file(label)
-        checkpoint = _load(file)
-        if checkpoint is not None and _same(checkpoint, task):
-            return checkpoint
-        how: Any = {"device": self.device, "workers": self.workers, "progress": self.progress}
-        return fit(task, self.folder / "models", file, models=ahead, log=self.log(label), **how)
-
-    def adapted(self, label: str, way: str, checkpoint: Checkpoint, given: Given) -> Checkpoint:
-        """Load the model of a label if the way, weights and images are unchanged; otherwise adapt it."""
-        site = () if given.site is None else tuple(item.path for item in given.site.items)
-        described = {
-            "way": way,
-            "from": checkpoint.card.weights,
-            "settings": dict(TUNED),
-            "primary": fingerprint_of(given.examples),
-            "picks": [fingerprint_of([pick]) for pick in given.picks],
-            "site": sorted(content_hash(read_bytes(path)) for path in site),
-        }
-        key, file = part_key(described), self.file(label)
-        existing = _load(file)
-        if existing is not None and existing.card.data.get(MADE_BY) == key:
-            return existing
-        found = adapted(checkpoint, way, replace(given, log=self.log(label)))
-        kept = Checkpoint(replace(found.card, data={**found.card.data, MADE_BY: key}), found.state)
-        kept.save(file)
-        return kept
-
-    def given(self, site: Dataset | None, picks: Sequence[TrainingExample]) -> Given:
-        """Return the data and settings from which a way of adapting may learn."""
-        hidden = None if site is None else site.without_masks()
-        how: Any = {"device": self.device, "workers": self.workers, "progress": self.progress}
-        return Given(self.task.examples, hidden, tuple(picks), self.folder / "models", **how)
-
-    def loaded(self, checkpoint: Checkpoint) -> Model:
-        """Load a checkpoint's model for prediction."""
-        return load_model(checkpoint, device=self.device)
-
-    def signals(self, label: str, model: Model, hashed: HashedDataset) -> Evaluation:
-        """Compute label-free signals from the model's maps of a dataset, without its masks."""
-        blind = hashed.dataset.without_masks()
-        maps = [self._maps(label, model, blind, flipped) for flipped in (False, True)]
-        return evaluate(blind, maps[0], flipped=maps[1], threshold=0.5, progress=False)
-
-    def scored(
-        self, label: str, model: Model, hashed: HashedDataset, dataset: Dataset, taken: Collection[str], threshold: float
-    ) -> Evaluation:
-        """Score the model on a part of a dataset; raise `LeakError` if a model of the study learnt from an image of it."""
-        check_unseen(hashed, dataset, taken)
-        folder = self._maps(label, model, dataset, flipped=False)
-        return evaluate(dataset, folder, threshold=threshold, score_size=self.score_size, progress=False)
-
-    def held_out(self, label: str, model: Model, checkpoint: Checkpoint, seed: int, hashed: HashedDataset) -> Evaluation | None:
-        """Score the model on the primary dataset's held-out photographs, at their best threshold; None if there are none."""
-        holdout = self.task.settings.holdout
-        if not holdout:
-            return None
-        _, held = split(self.task.examples, holdout, seed)
-        names = {example.name for example in held}
-        part = replace(hashed.dataset, items=tuple(item for item in hashed.dataset.items if item.name in names))
-        check_unseen(hashed, part, checkpoint.card.data["contents"])
-        maps = self._maps(label, model, part, flipped=False)
-        return evaluate(part, maps, score_size=self.score_size, progress=False)
-
-    def _maps(self, label: str, model: Model, dataset: Dataset, flipped: bool) -> Path:
-        folder = self.folder / "maps" / label / f"{dataset.name}{'-flipped' if flipped else ''}"
-        predict(model, dataset, folder, flipped=flipped, progress=self.progress)
-        return folder
-
-
-def _load(file: Path) -> Checkpoint | None:
-    """Load a checkpoint; return None if it is missing or damaged, so that the model is trained again."""
-    try:
-        return Checkpoint.load(file)
-    except HowfarError:
-        return None
-
-
-def _same(checkpoint: Checkpoint, task: TrainingTask) -> bool:
-    """Return whether a checkpoint has the wanted architecture, settings, images and initial weights."""
-    card = checkpoint.card
-    learnt, held = split(task.examples, task.settings.holdout, task.settings.seed)
-    start = None if task.start is None else task.start.card.weights
-    pretrained = task.pretrained if isinstance(task.pretrained, bool) else str(task.pretrained)
-    return (
-        card.segmenter == task.segmenter
-        and dict(card.options) == dict(segmenter_family(task.segmenter).checked(task.options))
-        and settings_of(card) == task.settings
-        and card.data["started_from"] == start
-        and card.data.get("pretrained", pretrained) == pretrained
-        and Counter(card.data["held_out"]) == Counter(content_hash(read_bytes(example.path)) for example in held)
-        and card.data["fingerprint"] == fingerprint_of([*learnt, *task.extra])
-    )

@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, Final, TypeAlias
+from typing import Any, Final
 
 import numpy as np
 import pandas as pd
@@ -33,17 +33,16 @@ from howfar.data.json_and_tables import check_separator, readable
 from howfar.errors import InputError, MissingPathError, UnknownNameError, one_line
 from howfar.io.untrusted_parquet import read_frame
 from howfar.progress import doing
-from howfar.relation.calibrated_estimator import calibrate
-from howfar.relation.labelled_images import HISTOGRAM, VALUES
+from howfar.relation.labelled_images import HISTOGRAM
 from howfar.relation.leave_one_dataset_out import aurc
 from howfar.results.records import plain
 from howfar.studies.assessment.site_answers import GAIN
+from howfar.studies.bench.methods import LEVEL, METHODS, registered
 from howfar.studies.performance.performance_files import evaluations_of
 
-Ask: TypeAlias = Callable[[Any], Float64Array]
 KINDS: Final = ("estimator", "gate", "selector", "certificate")
 HERE: Final = Path(__file__).parent
-LEVEL, HALF, MISS, NEEDLESS = 0.9, 0.05, 0.15, 0.1
+HALF, MISS, NEEDLESS = 0.05, 0.15, 0.1
 COUNTS: Final = (4, 8, 12, 16, 24, 32, 48)
 """Numbers of labels that are tried, up to one less than the site has images."""
 CHECKED, DRAWS, FEWEST = 8, 20, 20
@@ -53,7 +52,7 @@ INCLUDED: Final = (
     *("howfar", "mean", "atc", "doc", "distance_atc", "conformal_rca", "pairwise_dice", "s_otdd"),
     *("ppi", "ssepy", "random"),
 )
-"""The methods that are compared by default: files of `methods`, and registered estimators."""
+"""The methods that are compared by default: those of `METHODS`, and registered estimators."""
 
 
 @dataclass(frozen=True)
@@ -101,16 +100,6 @@ def _table(file: Path) -> pd.DataFrame:
     return pd.concat([each.images for rows in halves for each in evaluations_of(rows, str(file))], ignore_index=True)
 
 
-def columns_of(images: pd.DataFrame) -> dict[str, Any]:
-    """Return the signals of images as `howfar.relation` reads them; a histogram becomes (m, 256)."""
-    numbers = images.drop(columns="performance", errors="ignore").select_dtypes("number")
-    columns: dict[str, Any] = {str(name): values.to_numpy(dtype=np.float64) for name, values in numbers.items()}
-    if HISTOGRAM in images:
-        blank = np.full(VALUES, np.nan)
-        columns[HISTOGRAM] = np.array([blank if row is None else row for row in images[HISTOGRAM]], dtype=np.float64)
-    return columns
-
-
 @dataclass(frozen=True)
 class Method:
     """Hold a method's functions by kind, and where they come from."""
@@ -130,11 +119,11 @@ class Method:
 
 def load_method(word: str) -> Method:
     """Load an included method, a registered estimator, or the file that the caller names, whose code then runs."""
-    file = HERE / "methods" / f"{word}.py"
-    if not word.isidentifier() or not file.is_file():
-        if word in registry.names("estimators"):
-            return Method(word, f"estimator {word}", {"estimator": registered(word)})
-        file = Path(word)
+    if word in METHODS:
+        return Method(word, word, METHODS[word])
+    if word in registry.names("estimators"):
+        return Method(word, f"estimator {word}", {"estimator": registered(word)})
+    file = Path(word)
     if not file.is_file():
         known = ", ".join(INCLUDED)
         raise UnknownNameError(f"method must be a Python file, a registered estimator or one of {known}, got {word!r}")
@@ -150,26 +139,6 @@ def load_method(word: str) -> Method:
     if not functions:
         raise InputError(f"{file} must define one of the functions {', '.join(KINDS)}")
     return Method(file.stem, word, functions)
-
-
-def registered(name: str) -> Callable[[pd.DataFrame, pd.DataFrame], Any]:
-    """Make a method's function of a registered estimator, with its calibrated intervals."""
-
-    def estimator(labelled: pd.DataFrame, site: pd.DataFrame) -> Any:
-        known = labelled[labelled["role"] != "corrupted"]
-        home = next(iter(known.loc[known["role"] == "home", "dataset"]), None)
-        try:
-            fitted = calibrate(name, columns_of(known), known["performance"], known["dataset"], level=LEVEL, home=home)
-        except InputError:
-            return None
-        images, low, high = fitted.predict(columns_of(site))
-        if not np.isfinite(images).all():
-            return None
-        whole, ends = fitted.of_estimates(images, ""), {"images_low": low, "images_high": high}
-        answer = {"images": images, "mean": whole.predicted, "low": whole.low, "high": whole.high}
-        return answer | (ends if np.isfinite(low).all() else {})
-
-    return estimator
 
 
 def summary(sites: pd.DataFrame, strangers: pd.DataFrame, field: str = "") -> dict[str, Any]:

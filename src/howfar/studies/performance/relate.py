@@ -43,13 +43,7 @@ from howfar.results.file_checks import page_folder
 from howfar.results.relation_result import BLANK, without_foreground
 from howfar.significance.bootstrap import effective, few_groups
 from howfar.studies.column_slices import check_sliceable, columns_of, performance_slices
-from howfar.studies.performance.image_performance import (
-    GROUP,
-    NOT_TUNED,
-    ImagePerformance,
-    MeasuredImages,
-    groups_of,
-)
+from howfar.studies.performance.image_performance import GROUP, NOT_TUNED, ImagePerformance, MeasuredImages, groups_of
 from howfar.studies.performance.performance_files import (
     GIVEN,
     ROLES,

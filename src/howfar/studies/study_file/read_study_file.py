@@ -10,9 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, create_model
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model
 
 from howfar import options as declared
 from howfar import registry
@@ -40,12 +40,34 @@ _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _ENTRY: Final = ConfigDict(extra="forbid", frozen=True, strict=True)
 
 
+def beside(folder: Path, path: str) -> Path:
+    """Make a path absolute, relative to a folder; ~ means the home folder, if known."""
+    try:
+        return absolute(folder / Path(path).expanduser())
+    except RuntimeError:
+        return absolute(folder / path)
+
+
+def _placed(path: str, info: ValidationInfo) -> str:
+    """Make a path absolute if the check's context is the study file's folder; a URL stays."""
+    return path if info.context is None or is_url(path) else str(beside(info.context, path))
+
+
+def _options(options: dict[str, Any], info: ValidationInfo) -> dict[str, Any]:
+    texts = {key: value for key, value in options.items() if isinstance(value, str)}
+    return options | {key: _placed(text, info) for key, text in texts.items() if text.startswith((".", "~", "/"))}
+
+
+_Place: TypeAlias = Annotated[str, AfterValidator(_placed)]
+"""A path, relative to the study file's folder, or a URL."""
+
+
 class DatasetEntry(BaseModel):
     """Declare a dataset of a study file, or with ``each = "folder"`` a folder of datasets, each called as its folder."""
 
     model_config = _ENTRY
 
-    path: str = Field(min_length=1, description="A dataset argument, or a folder of datasets; relative to the study file.")
+    path: _Place = Field(min_length=1, description="A dataset argument, or a folder of datasets; relative to the study file.")
     each: Literal["", "folder"] = Field("", description='"folder": every folder in path is a dataset, named as the folder.')
     allow_urls: tuple[str, ...] = Field((), description="Fetch URLs in the table's cells from these hosts or buckets too.")
     foreground: str | int | None = Field(None, description='The colour of the masks that is foreground: 255, "#ff0000".')
@@ -82,7 +104,7 @@ _BACKBONE: Any = create_model(
     **fields_of(
         BackboneOptions,
         ("device", "model"),
-        weights=(str | None, Field(None, description="Local weights: a file, or a folder in the hub's format.")),
+        weights=(_Place | None, Field(None, description="Local weights: a file, or a folder in the hub's format.")),
         engine=(declared.Engines | None, setting(declared.Engine, default=None)),
         precision=(declared.Floats | None, setting(declared.Precision, default=None)),
     ),
@@ -92,8 +114,8 @@ _MODEL: Any = create_model(
     "ModelFields",
     __base__=NetworkEntry,
     **fields_of(TrainingOptions),
-    options=(dict[str, int | float | bool | str], _OPTIONS),
-    pretrained=(bool | str, setting(declared.Pretrained)),
+    options=(Annotated[dict[str, int | float | bool | str], AfterValidator(_options)], _OPTIONS),
+    pretrained=(bool | _Place, setting(declared.Pretrained)),
 )
 
 
@@ -152,30 +174,16 @@ def parse_document(text: str, folder: Path, places: Mapping[str, str]) -> StudyD
         if isinstance(entry, dict):
             entry["path"] = place
     try:
-        document: StudyDocument = checked_model(StudyDocument, _filled(written, ""), "")
+        document: StudyDocument = checked_model(StudyDocument, _filled(written, ""), "", folder)
     except RecursionError as error:
         raise InputError("study file has a key that is nested too deep: see howfar study --new") from error
-    models = {}
-    for name, model in document.models.items():
-        options = {
-            key: str(beside(folder, value)) if isinstance(value, str) and value.startswith((".", "~", "/")) else value
-            for key, value in model.options.items()
-        }
-        placed = _placed(model, folder, "pretrained").model_copy(update={"options": options})
-        models[name] = ModelEntry.model_validate(placed.model_dump())
-    return document.model_copy(
-        update={
-            "datasets": {name: _placed(entry, folder, "path") for name, entry in document.datasets.items()},
-            "backbones": {name: _placed(entry, folder, "weights") for name, entry in document.backbones.items()},
-            "models": models,
-        }
-    )
+    return document
 
 
-def checked_model(model: type[Any], values: Mapping[str, Any], before: str) -> Any:
+def checked_model(model: type[Any], values: Mapping[str, Any], before: str, folder: Path | None = None) -> Any:
     """Check values with a pydantic model; raise `InputError` for the first invalid value, with its place below `before`."""
     try:
-        return model.model_validate_json(json.dumps(values, default=str))
+        return model.model_validate_json(json.dumps(values, default=str), context=folder)
     except ValidationError as invalid:
         # An unknown key is often the reason for one that is missing.
         error: Any = min(invalid.errors(), key=lambda each: each["type"] != "extra_forbidden")
@@ -212,22 +220,6 @@ def _filled(value: Any, place: str) -> Any:
         return found
 
     return _VARIABLE.sub(fill, value)
-
-
-def _placed(entry: Any, folder: Path, name: str) -> Any:
-    """Make an entry's path absolute, relative to the study file's folder; other values than texts stay."""
-    path = getattr(entry, name)
-    if not isinstance(path, str) or is_url(path):
-        return entry
-    return entry.model_copy(update={name: str(beside(folder, path))})
-
-
-def beside(folder: Path, path: str) -> Path:
-    """Make a path absolute, relative to a folder; ~ means the home folder, if known."""
-    try:
-        return absolute(folder / Path(path).expanduser())
-    except RuntimeError:
-        return absolute(folder / path)
 
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 import tempfile
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Final, NamedTuple, Unpack
+from typing import Any, Final, Unpack
+
+from pydantic import BaseModel, FiniteFloat
 
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, one_line, option
@@ -49,11 +51,11 @@ FORMAT: Final = 1
 DONE: Final = "done.json"
 
 
-class Done(NamedTuple):
+class Done(BaseModel):
     """Hold the marker of a finished study: its key and its duration in seconds."""
 
     key: str
-    seconds: float
+    seconds: FiniteFloat
 
 
 def fingerprint(dataset: Dataset) -> str:
@@ -93,10 +95,8 @@ def key_of(planned: Planned, file: CheckedFile, fingerprints: Mapping[str, str],
 def done_in(folder: Path) -> Done | None:
     """Read the marker of a finished study; return None if it is missing or unreadable."""
     try:
-        written = json.loads((folder / DONE).read_text(encoding="utf-8"))
-        seconds = float(written["seconds"])
-        return Done(str(written["key"]), seconds) if math.isfinite(seconds) else None
-    except (OSError, ValueError, LookupError, TypeError, OverflowError, RecursionError):
+        return Done.model_validate_json((folder / DONE).read_bytes())
+    except (OSError, ValueError):
         return None
 
 
@@ -176,7 +176,7 @@ def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
         if not free:
             remedy = f"wait for it, or pass {option('out', 'FOLDER')}"
             raise InputError.of("out", "must not be written to by another run at once", str(plan.root), remedy)
-        results, loaded = dict[str, Result](), plan.load_networks()
+        results, inputs = dict[str, Result](), plan.loaded_inputs()
         records, fresh = list[StudyRecord](), False
         studies = plan.file.studies
         for planned in bar(studies, progress=given["progress"], total=len(studies), unit="study", desc="studies"):
@@ -187,7 +187,7 @@ def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
                 folder.mkdir(parents=True, exist_ok=True)
                 begun, fresh = time.monotonic(), True
                 with _naming(planned):
-                    result = planned.kind.run(planned.settings, plan.inputs(planned, results=results, loaded=loaded))
+                    result = planned.kind.run(planned.settings, replace(inputs, folder=folder, results=results))
                 seconds = round(time.monotonic() - begun, 3)
                 # The result, then the marker that it is complete.
                 marker = folder / DONE
@@ -245,16 +245,12 @@ class Plan:
         except HowfarError:
             return None
 
-    def load_networks(self) -> dict[str, Any]:
-        """Load the networks of the wanted unfinished studies; raise `MissingPathError` that lists all that are missing."""
+    def loaded_inputs(self) -> Inputs:
+        """Load the wanted unfinished studies' networks as inputs; raise `MissingPathError` that lists all that are missing."""
         unfinished = [each for each in self.file.studies if each.name in self.wanted and self.kept(each) is None]
         inputs = Inputs(self.file, self.root, self.execution, self.device)
         refuse_missing(missing_networks(self.file.document, unfinished, inputs.backbone))
-        return inputs.loaded
-
-    def inputs(self, planned: Planned, **shared: Any) -> Inputs:
-        """Return a study's inputs, with what it has in common with other studies."""
-        return Inputs(self.file, self.folder(planned), self.execution, self.device, **shared)
+        return inputs
 
 
 def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str] | None = None) -> Plan:
@@ -276,7 +272,7 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
     checked_file = check_document(document)
     # Every study if none is named; and a study stands after those that it needs.
     known, only = [planned.name for planned in checked_file.studies], given["only"]
-    texts = only.split(",") if isinstance(only, str) else [part for text in only for part in text.split(",")]
+    texts = ",".join([only] if isinstance(only, str) else only).split(",")
     wanted = {text.strip() for text in texts if text.strip()} or set(known)
     for name in wanted - set(known):
         raise InputError.of("only", "must name studies of the file", name, nearest(name, known, "studies"))
@@ -288,7 +284,7 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
     for planned in checked_file.studies:
         with _naming(planned):
             if planned.name in wanted:
-                planned.kind.check(planned.settings, plan.inputs(planned))
+                planned.kind.check(planned.settings, Inputs(checked_file, plan.folder(planned), execution, plan.device))
         plan.keys[planned.name] = key_of(planned, checked_file, prints, plan.keys)
     return plan
 
@@ -377,24 +373,18 @@ def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyEsti
     """Estimate the work of a study file's unfinished studies from a few images timed here, without running any study."""
     given = checked(StudyFileOptions, options)
     plan = plan_of(file, given)
-    rates, seen, studies = dict[tuple[str, str], Rate](), set[tuple[str, str]](), []
-    loaded = plan.load_networks()
+    inputs, seen, studies = plan.loaded_inputs(), set[tuple[str, str]](), []
+    rate_of = cache(lambda timed, name: timed(inputs, name))
     for planned in plan.file.studies:
         if plan.kept(planned) is not None:
             studies.append(Estimated(planned.name, planned.kind.name, IS_DONE, 0, 0, 0.0, 0))
         elif planned.name in plan.wanted:
-            studies.append(_estimated(planned, plan.inputs(planned, loaded=loaded), rates, seen))
+            studies.append(_estimated(planned, replace(inputs, folder=plan.folder(planned)), rate_of, seen))
     return StudyEstimate(str(plan.root), tuple(studies))
 
 
-def _estimated(planned: Planned, inputs: Inputs, rates: dict[tuple[str, str], Rate], seen: set[tuple[str, str]]) -> Estimated:
-    """Add up what a study has to compute; `rates` are known by backbone or model, `seen` the embedded datasets."""
-
-    def rate_of(kind: str, name: str, timed: Callable[[str, Inputs], Rate]) -> Rate:
-        if (kind, name) not in rates:
-            rates[kind, name] = timed(name, inputs)
-        return rates[kind, name]
-
+def _estimated(planned: Planned, inputs: Inputs, rate_of: Callable[..., Rate], seen: set[tuple[str, str]]) -> Estimated:
+    """Add up what a study has to compute, by the rates of its backbones and models; `seen` are the embedded datasets."""
     work: Work = planned.kind.work(planned.settings, inputs)
     images, seconds, size = 0, 0.0, 0.0
     for backbone, names in work.embedded.items():
@@ -402,21 +392,19 @@ def _estimated(planned: Planned, inputs: Inputs, rates: dict[tuple[str, str], Ra
         seen |= {(backbone, name) for name in fresh}
         count = sum(len(inputs.dataset(name)) for name in fresh)
         # A perturbed backbone NAME+CHANGE costs what its backbone does.
-        rate = rate_of("backbone", backbone.partition("+")[0], _embedding)
+        rate = rate_of(_embedding, backbone.partition("+")[0])
         images, seconds, size = images + count, seconds + count * rate.seconds, size + count * rate.kept
-    trainings = 0
+    trainings = sum(times for times, _ in work.trained.values())
     for model, (times, examples) in work.trained.items():
-        rate = rate_of("model", model, _learning)
-        trainings += times
-        seconds += times * examples * rate.learning
-        size += times * rate.once
+        rate = rate_of(_learning, model)
+        seconds, size = seconds + times * examples * rate.learning, size + times * rate.once
     for model, maps in work.predicted.items():
-        rate = rate_of("model", model, _learning)
+        rate = rate_of(_learning, model)
         seconds, size = seconds + maps * rate.seconds, size + maps * rate.kept
     return Estimated(planned.name, planned.kind.name, TO_DO, images, trainings, seconds, round(size))
 
 
-def _embedding(name: str, inputs: Inputs) -> Rate:
+def _embedding(inputs: Inputs, name: str) -> Rate:
     """Time a backbone on the first images of the file."""
     if name not in inputs.file.document.backbones:
         return Rate(0.0)  # a segmenter that the run trains: its features are counted with its maps
@@ -433,7 +421,7 @@ def _embedding(name: str, inputs: Inputs) -> Rate:
     return Rate(seconds, kept=float(sum(backbone.layers) * _FLOAT))
 
 
-def _learning(name: str, inputs: Inputs) -> Rate:
+def _learning(inputs: Inputs, name: str) -> Rate:
     """Estimate a segmenter's forward pass, and a pass with gradients: seconds for a small picture, times the operations.
 
     On a GPU, which a small picture does not occupy, a whole batch at full size is timed.
