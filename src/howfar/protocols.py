@@ -1,9 +1,8 @@
-"""Define the interfaces (Protocols) of datasets, backbones, distances, estimators, strategies, segmenters and runners."""
+"""Define the interfaces (Protocols) of backbones, distances, estimators, strategies, segmenters and runners."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 if TYPE_CHECKING:
@@ -26,30 +25,6 @@ class Rows(Protocol):
 
     def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
         """Return columns `start` to `stop` of every row, shape (n, stop - start)."""
-
-
-class ItemLike(Protocol):
-    """Describe one image of a dataset, not yet read."""
-
-    @property
-    def name(self) -> str:
-        """Return the image's name, unique in the dataset: the path below the dataset's folder, with ``/``."""
-
-    @property
-    def path(self) -> Path | str:
-        """Return where the image's file lies: a path, or the text of a URL."""
-
-
-class DatasetLike(Protocol):
-    """List the images of a dataset under a name."""
-
-    @property
-    def name(self) -> str:
-        """Return the dataset's name in tables and figures."""
-
-    @property
-    def items(self) -> Sequence[ItemLike]:
-        """Return the images in a fixed order."""
 
 
 class Backbone(Protocol):

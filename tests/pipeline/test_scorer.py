@@ -17,7 +17,7 @@ from howfar.data.embeddings import from_array
 from howfar.errors import InputError
 from howfar.options_by_function import ScoringOptions
 from howfar.pipeline.profile_file import Profile
-from howfar.pipeline.scorer import Scorer, arrivals, check_same, flagged, load_again, site_estimates
+from howfar.pipeline.scorer import Scorer, arrivals, check_same, flagged, judged, load_again
 from howfar.protocols import Backbone
 from howfar.relation import site_judge
 from howfar.relation.calibrated_estimator import calibrate
@@ -322,7 +322,8 @@ def test_an_image_alone_is_measured_as_among_many(profile):
 
 def test_nothing_is_said_without_estimators_and_what_the_gate_reads_is_no_column(profile):
     scores = profile.score(features("new", 7, 3))
-    assert site_estimates(None, scores.images) == ((), (), ())
+    nothing = judged(replace(profile, judge=None), scores.images)
+    assert (nothing.estimates, nothing.gates, nothing.failures) == ((), (), ())
     assert (scores.images[0].readings["residual"] or 0.0) > 0
     assert "readings" not in scores.to_frame()
     assert "readings" not in scores.to_dict()["images"][0]

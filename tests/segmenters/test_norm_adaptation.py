@@ -68,16 +68,6 @@ def test_shifted_images_give_the_maps_of_those_that_were_learnt_from() -> None:
         assert not torch.allclose(own(torch.from_numpy(changed)), wanted, atol=0.1)
 
 
-@pytest.mark.parametrize(
-    ("network", "squares", "share", "line"),
-    [
-        (two_layers(), SQUARES, 1.5, "share must lie between 0 and 1, got 1.5: pass 0.3"),
-        (two_layers(), SQUARES, float("nan"), "share must lie between 0 and 1, got nan: pass 0.3"),
-        (two_layers(), SQUARES[:0], 0.3, "squares must be (n, 3, h, w), of at least one image, got (0, 3, 16, 16)"),
-        (nn.Conv2d(3, 1, 1), SQUARES, 0.3, "model must have batch norm layers"),
-    ],
-)
-def test_bad_input(network: nn.Module, squares: np.ndarray, share: float, line: str) -> None:
-    with pytest.raises(InputError) as raised:
-        mixed(network, squares, share)
-    assert str(raised.value).startswith(line)
+def test_a_network_without_batch_norm_is_refused() -> None:
+    with pytest.raises(InputError, match=r"^model must have batch norm layers"):
+        mixed(nn.Conv2d(3, 1, 1), SQUARES, 0.3)

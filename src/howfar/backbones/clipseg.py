@@ -9,12 +9,11 @@ import hashlib
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Final
 
-from howfar.backbones.backbone_family import Card, Options
-from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.published_transformers import IMAGENET, PublishedModel, family_of, source_folder
+from howfar.backbones.backbone_family import Options
+from howfar.backbones.published_transformers import PublishedModel, backbone_of, family_of, published, source_folder
 from howfar.errors import InputError, one_line
 from howfar.weights.hub_downloads import transformers_for
-from howfar.weights.hub_models import REQUIRED_FILES, describe_architecture, random_model, read_model
+from howfar.weights.hub_models import REQUIRED_FILES, random_model, read_model
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
@@ -29,23 +28,11 @@ _TOKENIZER: Final = (("vocab.json", "tokenizer.json"), ("merges.txt", "tokenizer
 
 def _build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
     """Build CLIPSeg with one text as a backbone: outputs of its three decoder layers, flattened as (token, channel)."""
-    from howfar.backbones.torch_backbone import Feature, TorchBackbone
-
     prompt = PROMPT if options.prompt is None else options.prompt
     network, tokenize = _network(model, options)
     # The text's embedding is a buffer that does not count among the weights, so that it does not change their hash.
     network.register_buffer("prompt", _embedding(network, tokenize(prompt)), persistent=False)
-    maps, pooling = (_pooled, "mean") if options.pool else (_hidden_states, "none")
-    return TorchBackbone(
-        name="clipseg",
-        model=describe_architecture(network),
-        network=network,
-        feature=Feature(maps, f"{model.layer} given {prompt!r}", pooling),
-        preprocess=Preprocess.of(options, (SIDE, SIDE), IMAGENET[0], "bilinear"),
-        mean=IMAGENET[0],
-        std=IMAGENET[1],
-        options=options,
-    )
+    return backbone_of(model, network, options, f" given {prompt!r}")
 
 
 def promptable(options: Options, option: str = "weights") -> tuple[Any, Callable[[str], Tensor]]:
@@ -121,23 +108,23 @@ def _pooled(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return tuple(state.mean(dim=1) for state in _hidden_states(network, batch))
 
 
-CLIPSEG_MODEL: Final = PublishedModel(
-    card=Card(
+CLIPSEG_MODEL: Final = published(
+    (
         "clipseg",
         93_120,
         f"{SIDE}×{SIDE} RGB and a text",
-        "the hub's CIDAS/clipseg-rd64-refined (603 MB), or weights=FOLDER",
         "Apache-2.0",
         f"CLIPSeg's last three decoder hidden states, 485×64 each, given {PROMPT!r} (table 1)",
     ),
-    repository="CIDAS/clipseg-rd64-refined",
-    download="603 MB",
+    ("CIDAS/clipseg-rd64-refined", "603 MB"),
     architecture="CLIPSegForImageSegmentation",
     kinds=("clipseg",),
     config={"vision_config": {"patch_size": 16}, "use_complex_transposed_convolution": True},
     side=SIDE,
+    interpolation="bilinear",
     maps=_hidden_states,
     layer="decoder hidden states 1, 2, 3",
     pooled=_pooled,
+    pooling="mean",
 )
 CLIPSEG: Final = family_of(CLIPSEG_MODEL, _build_clipseg, "prompt")

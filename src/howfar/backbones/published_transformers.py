@@ -70,11 +70,8 @@ class PublishedModel:
 def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
     """Build a published model with published, local (`options.weights`, a folder or state dict) or seeded random weights."""
     name = model.card.name
-    library = transformers_for(name)
-    from howfar.backbones.torch_backbone import Feature, TorchBackbone
-
-    architecture = getattr(library, model.architecture)
-    network: Any = load_model(
+    architecture = getattr(transformers_for(name), model.architecture)
+    network = load_model(
         name,
         architecture,
         options.weights,
@@ -82,13 +79,20 @@ def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
         lambda: architecture.config_class(**model.config),
         lambda: source_folder(model, options.weights),
     )
+    return backbone_of(model, network, options)
+
+
+def backbone_of(model: PublishedModel, network: Any, options: Options, given: str = "") -> TorchBackbone:
+    """Make a backbone of a published model's network; `given` names in the identity what it is given beside the picture."""
+    from howfar.backbones.torch_backbone import Feature, TorchBackbone
+
     side = model.side or int(network.config.image_size)
     pool = model.pooled if options.pool else None
     return TorchBackbone(
-        name=name,
+        name=model.card.name,
         model=describe_architecture(network),
         network=network,
-        feature=Feature(pool or model.maps, model.layer, model.pooling if pool else "none"),
+        feature=Feature(pool or model.maps, f"{model.layer}{given}", model.pooling if pool else "none"),
         preprocess=Preprocess.of(options, (side, side), model.colours[0], model.interpolation),
         mean=model.colours[0],
         std=model.colours[1],
@@ -125,14 +129,14 @@ def family_of(
     return BackboneFamily(model.card, partial(build, model), takes, defaults, folder=True, origin=origin)
 
 
-def _model(about: tuple[str, int, str, str, str], source: tuple[str, str], **rest: Any) -> PublishedModel:
+def published(about: tuple[str, int, str, str, str], source: tuple[str, str], **rest: Any) -> PublishedModel:
     """Describe a model by its name, length, input, licence and summary, and by its repository and the download's size."""
     (name, length, picture, licence, summary), (repository, download) = about, source
     card = Card(name, length, picture, f"the hub's {repository} ({download}), or weights=FOLDER", licence, summary)
     return PublishedModel(card=card, repository=repository, download=download, **rest)
 
 
-SAM_MODEL: Final = _model(
+SAM_MODEL: Final = published(
     ("sam", 1_048_576, "1024×1024 RGB", "Apache-2.0", "SAM ViT-B's image embedding, 256×64×64 (table 1)"),
     ("facebook/sam-vit-base", "375 MB"),
     architecture="SamVisionModel",
@@ -145,7 +149,7 @@ SAM_MODEL: Final = _model(
     pooled=_mean_of_map,
     pooling="mean",
 )
-_CLIP = _model(
+_CLIP = published(
     ("clip", 512, "224×224 RGB", "MIT", "CLIP ViT-B/16's projected image embedding (table 8)"),
     ("openai/clip-vit-base-patch16", "599 MB"),
     architecture="CLIPVisionModelWithProjection",
@@ -157,7 +161,7 @@ _CLIP = _model(
     layer="projected image embedding",
     pooled=None,
 )
-_DINOV2 = _model(
+_DINOV2 = published(
     ("dinov2", 197_376, "224×224 RGB", "Apache-2.0", "DINOv2 ViT-B/14's last hidden state, 257×768 (table 8)"),
     ("facebook/dinov2-base", "346 MB"),
     architecture="Dinov2Model",
@@ -165,7 +169,7 @@ _DINOV2 = _model(
     config={"image_size": 518},
     side=224,
 )
-_CONVNEXTV2 = _model(
+_CONVNEXTV2 = published(
     ("convnextv2", 50_176, "224×224 RGB", "Apache-2.0", "ConvNeXt V2 base's last hidden state, 1024×7×7 (table 8)"),
     ("facebook/convnextv2-base-22k-224", "355 MB"),
     architecture="ConvNextV2Model",
@@ -173,7 +177,7 @@ _CONVNEXTV2 = _model(
     config={"depths": [3, 3, 27, 3], "hidden_sizes": [128, 256, 512, 1024]},
     side=224,
 )
-_SWINV2 = _model(
+_SWINV2 = published(
     ("swinv2", 36_864, "192×192 RGB", "Apache-2.0", "Swin V2 base's last hidden state, 36×1024 (table 8)"),
     ("microsoft/swinv2-base-patch4-window12-192-22k", "440 MB"),
     architecture="Swinv2Model",
@@ -181,7 +185,7 @@ _SWINV2 = _model(
     config={"image_size": 192, "embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 12},
     side=192,
 )
-_DINOV3 = _model(
+_DINOV3 = published(
     ("dinov3", 154_368, "224×224 RGB", "DINOv3 License (accept it on the hub)", "DINOv3 ViT-B/16's last hidden state, 201×768"),
     ("facebook/dinov3-vitb16-pretrain-lvd1689m", "343 MB"),
     architecture="DINOv3ViTModel",
@@ -190,7 +194,7 @@ _DINOV3 = _model(
     side=224,
     interpolation="bilinear",
 )
-_SIGLIP2 = _model(
+_SIGLIP2 = published(
     ("siglip2", 768, "224×224 RGB", "Apache-2.0", "SigLIP 2 ViT-B/16's image embedding"),
     ("google/siglip2-base-patch16-224", "1.5 GB"),
     architecture="SiglipVisionModel",

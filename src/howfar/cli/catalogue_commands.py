@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from howfar.cli import flags
-from howfar.cli.terminal import console, print_json, print_paths, print_table
+from howfar.cli.terminal import console, print_json, print_paths, print_table, say
 
 if TYPE_CHECKING:
     from howfar.data.paper_datasets import CatalogueEntry
@@ -96,14 +96,14 @@ def data(
         if json:
             print_json(asdict(entry(name)))
             return
-        print_paths(to, {label: text or None for label, text in _lines(entry(name))})
+        print_paths({label: text or None for label, text in _lines(entry(name))})
     else:
         check = check_folder(name, folder)
         if json:
             print_json({**asdict(check), "agrees": check.agrees})
         else:
             for finding in check.findings:
-                to.print(f"{'right' if finding.agrees else 'off'}: {finding.text}", soft_wrap=True)
+                say(f"{'right' if finding.agrees else 'off'}: {finding.text}")
         if not check.agrees:
             raise typer.Exit(1)
 

@@ -128,7 +128,7 @@ def _print_answers(comparison: Comparison, related: Relation, out: Path, profile
     }
     to.print()
     to.print("What next", style="bold")
-    print_paths(to, ahead)
+    print_paths(ahead)
 
 
 def _row(dataset: DatasetSummary, related: Relation) -> tuple[str, ...]:

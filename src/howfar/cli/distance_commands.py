@@ -76,13 +76,13 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
             terminal.print_table(to, *table)
             for dataset in result.datasets:
                 to.print(plain(result.primary, dataset))
-        terminal.print_remarks(to, result.remarks())
-        terminal.print_skipped(to, () if terminal.quiet() else result.skipped, others)
+        terminal.print_remarks(result.remarks())
+        terminal.print_skipped(() if terminal.quiet() else result.skipped, others)
     for comparison in result.comparisons if isinstance(result, BackboneComparison) else (result,):
         terminal.print_slices(to, distance_table(comparison.slices), too_small(comparison.slices))
     if out is None and not terminal.quiet():
-        to.print(NO_REPORT if every else f"{NO_REPORT}; {MORE}", soft_wrap=True)
-    terminal.print_paths(to, {"report": terminal.report_in(out)})
+        terminal.say(NO_REPORT if every else f"{NO_REPORT}; {MORE}")
+    terminal.print_paths({"report": terminal.report_in(out)})
 
 
 @flags.command(MatrixOptions)
@@ -182,5 +182,5 @@ def show_relation(relation: Relation, page: Path | None) -> None:
     findings = [estimates_report.lead(relation), estimates_report.in_use(relation), estimates_report.distance(relation)]
     if relation.estimates:
         findings += [probable_failures.found(relation), probable_failures.broken(relation), probable_failures.whole(relation)]
-    terminal.print_remarks(to, [*filter(None, findings), *relation.remarks()])
-    terminal.print_paths(to, {"report": page})
+    terminal.print_remarks([*filter(None, findings), *relation.remarks()])
+    terminal.print_paths({"report": page})

@@ -65,16 +65,16 @@ def _show_evaluation(evaluation: Evaluation, out: Path | None) -> None:
     from howfar.studies.evaluate_predictions import LEARNT
 
     terminal.show(evaluation, {})
-    to, kinds = terminal.console(), Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)
+    kinds = Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)
     where = "--json lists them" if out is None else f"names in {out}"
     single = [file for file in evaluation.skipped if kinds[file.reason.partition(" (")[0]] == 1]
     for kind, count in () if terminal.quiet() or terminal.verbose() else kinds.items():
         if count > 1 and not kind.startswith(LEARNT):  # a note already says so
             what = f"have {kind}: left out" if kind.startswith("no ") else f"were left out: {kind}"
-            to.print(f"{count} images {what} ({where})", soft_wrap=True)
+            terminal.say(f"{count} images {what} ({where})")
     if not terminal.quiet():
-        terminal.print_skipped(to, evaluation.skipped if terminal.verbose() else single, where)
-    terminal.print_paths(to, {"per image": out})
+        terminal.print_skipped(evaluation.skipped if terminal.verbose() else single, where)
+    terminal.print_paths({"per image": out})
 
 
 @flags.command(CorruptOptions)
@@ -108,9 +108,9 @@ def corrupt(
     to.print(line, style="bold")
     rows = [(row["dataset"], str(row["n"]), str(row["scored"] or "–"), format_number(row["mean_f"])) for row in _rows(sets)]
     terminal.print_table(to, ("dataset", "n", "scored", "mean F"), rows)
-    terminal.print_remarks(to, [f"note: {note}" for note in sets.notes])
-    terminal.print_skipped(to, sets.skipped, "--json lists all")
-    terminal.print_paths(to, {"sets": sets.folder})
+    terminal.print_remarks([f"note: {note}" for note in sets.notes])
+    terminal.print_skipped(sets.skipped, "--json lists all")
+    terminal.print_paths({"sets": sets.folder})
 
 
 def _rows(sets: CorruptedSets) -> list[dict[str, Any]]:

@@ -91,13 +91,13 @@ def _finish(selection: Selection, folder: Path, remarks: Sequence[str], json: bo
         return
     from howfar.report.labelling_files import ARCHIVES, FILES
 
-    to = print_result(selection)
-    print_remarks(to, [*selection.remarks(), *remarks])
-    print_paths(to, {"list": folder / "chosen.txt"})
+    print_result(selection)
+    print_remarks([*selection.remarks(), *remarks])
+    print_paths({"list": folder / "chosen.txt"})
     archives = (f"{kind}.zip" for kind in ARCHIVES), (f"{kind}/" for kind in ARCHIVES)
     others = [name for name in (*FILES[1:], *chain(*archives)) if (folder / name).exists()]
-    to.print(f"beside it: {', '.join(others)}", soft_wrap=True)
-    to.print(f"label these to train; to measure {selection.dataset}, howfar certify draws its own", soft_wrap=True)
+    say(f"beside it: {', '.join(others)}")
+    say(f"label these to train; to measure {selection.dataset}, howfar certify draws its own")
 
 
 def hand_over(

@@ -26,19 +26,9 @@ from howfar.option_validation import check_variables, refuse_empty
 FIRST: Final = "Options"
 """The head of common options, which `--help` lists."""
 ORDER: Final = (
-    *(
-        "Arguments",
-        FIRST,
-        "Distance",
-        "Pixels",
-        "Performance",
-        "How sure it is",
-        "Photographs and labels",
-        "Few labels",
-        "Training",
-    ),
-    *("Network", "Prompts", "Where it runs", OUTPUT),
-)
+    "Arguments", FIRST, "Distance", "Pixels", "Performance", "How sure it is", "Photographs and labels", "Few labels",
+    "Training", "Network", "Prompts", "Where it runs", OUTPUT,
+)  # fmt: skip
 """The heads of options, in the order of a long help."""
 OTHERS = "Of other packages"
 

@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
@@ -22,8 +23,7 @@ from howfar.io.file_location import ready_file
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
 from howfar.pixel_options import READING, reading_asked
-from howfar.progress import end, stage
-from howfar.text_formatting import printable
+from howfar.progress import stage
 
 if TYPE_CHECKING:
     from howfar.pipeline.primary_reference import PrimaryReference
@@ -75,11 +75,11 @@ def profile(
         return
     to = console()
     for line in repr(reference).split("\n"):
-        to.print(line, soft_wrap=True)
+        say(line)
     if reference.judge is not None:
         show_judgements(to, reference.judge.judgements, reference.judge.order[0], reference.judge.threshold)
-    print_skipped(to, reference.skipped[:SHOWN], "")
-    print_paths(to, {"profile": out, "graph": onnx})
+    print_skipped(reference.skipped[:SHOWN], "")
+    print_paths({"profile": out, "graph": onnx})
 
 
 def fuse(
@@ -91,7 +91,7 @@ def fuse(
     from howfar.integrations import onnx_gate
 
     onnx_gate.fuse(model, profile, out)
-    print_paths(console(), {"network": out})
+    print_paths({"network": out})
 
 
 STDIN = "-"
@@ -127,22 +127,19 @@ def score(
     if stdin and (cut := reading_asked().window or reading_asked().frames):
         raise InputError.of("--window and --frames", "cut files that are named as NEW", cut, "leave --stdin out")
     profile = Profile.load(file)
-    files = {"geojson": geojson, "geopackage": geopackage}
-    for name, endings in (("geojson", (".geojson", ".json")), ("geopackage", (".gpkg",))):
-        if (target := files[name]) is not None and target.suffix.lower() not in endings:
+    for name, target, endings in (("geojson", geojson, (".geojson", ".json")), ("geopackage", geopackage, (".gpkg",))):
+        if target is not None and target.suffix.lower() not in endings:
             raise InputError.of(name, f"must end in {endings[0]}", str(target), "so that no other file is written over")
-    for option, path in files.items():
-        ready_file(option, path)
-    keep = any(files.values())
+        ready_file(name, target)
+    files = [file for file in (geojson, geopackage) if file is not None]
     groups = arrivals(given, profile.identity.get(READING)) if given else []
     needed = stdin or any(group.items for group in groups)
     backbone = load_again(profile, **picked(BackboneOptions, chosen)) if needed else None
     scorer = Scorer(profile, backbone, picked(ScoringOptions, chosen))
     for note in (*scorer.notes, *(() if json else (OWN_SUBSPACE,))):
         say(f"note: {note}", err=True)
-    outcomes = _outcomes(scorer, groups, stdin)
-    scores = _answer(outcomes if stdin else _awaited(outcomes), json, profile, keep)
-    if keep:
+    scores = _answer(_outcomes(scorer, groups, stdin), json, profile, bool(files))
+    if files:
         from howfar.data import raster_windows
         from howfar.io.atomic import replace, replace_text
 
@@ -152,12 +149,18 @@ def score(
         if geopackage is not None:
             content = raster_windows.geopackage(outlines)
             replace(geopackage, lambda path: path.write_bytes(content))
-        say(f"windows: {', '.join(str(path) for path in files.values() if path)}", err=True)
+        say(f"windows: {', '.join(map(str, files))}", err=True)
 
 
 def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[Score | Skipped]:
-    for group in groups:
-        yield from scorer.each(group)
+    """Yield each outcome, and name the work on stderr while the next is computed, but not while a line of stdin is awaited."""
+    outcomes = chain.from_iterable(map(scorer.each, groups))
+    while True:
+        with stage("scoring images"):
+            outcome = next(outcomes, None)
+        if outcome is None:
+            break
+        yield outcome
     if stdin:
         # Read bytes line by line: a path is bytes, and each line must be answered before the next is read.
         while line := sys.stdin.buffer.readline():
@@ -166,26 +169,16 @@ def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[
                 yield scorer.one(path)
 
 
-def _awaited(outcomes: Iterator[Score | Skipped]) -> Iterator[Score | Skipped]:
-    """Yield each outcome, and name the work on stderr while the next is computed."""
-    while True:
-        with stage("scoring images"):
-            outcome = next(outcomes, None)
-        if outcome is None:
-            return
-        yield outcome
-
-
 def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryReference, keep: bool) -> list[Score]:
     """Print a line for each image as it is scored, then each dataset's answer; return the scores that are kept."""
-    from howfar.pipeline.scorer import site_estimates
-    from howfar.results.scores import Score, Scores
+    from howfar.pipeline.scorer import judged
+    from howfar.results.scores import Score
 
     scores: list[Score] = []
     scored = flagged = unreadable = 0
     try:
         if not json:
-            _print(_columns("image", ("relative", "kNN", "percentile", "p", "predicted", "flag"), "why"))
+            say(_columns("image", ("relative", "kNN", "percentile", "p", "predicted", "flag"), "why"))
         for outcome in outcomes:
             if isinstance(outcome, Score):
                 scored, flagged = scored + 1, flagged + bool(outcome.flag)
@@ -199,7 +192,7 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryRef
                 unreadable += 1
                 fault = {"dataset": outcome.dataset, "image": outcome.path, "error": outcome.reason}
                 line = json_text(fault) if json else f"{outcome.path}  error: {outcome.reason}"
-            _print(line)
+            say(line)
     except KeyboardInterrupt:
         say(f"howfar: stopped after {_summary(scored, flagged, unreadable)}", err=True)
         # The printed lines are complete; main's advice for a stopped run is about a store, which is not used here.
@@ -209,19 +202,12 @@ def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryRef
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return scores
     if not json:
-        answers = Scores(profile.primary, (), **site_estimates(profile.judge, scores)._asdict()).answers()
-        for words in (*answers, _summary(scored, flagged, unreadable)):
-            _print(words)
+        for words in (*judged(profile, scores).answers(), _summary(scored, flagged, unreadable)):
+            say(words)
     if unreadable and not scored:
         say(f"howfar: no image could be scored: {unreadable} could not be read", err=True)
         raise typer.Exit(2)
     return scores
-
-
-def _print(line: str) -> None:
-    end()
-    sys.stdout.write(f"{printable(line)}\n")
-    sys.stdout.flush()
 
 
 def _columns(image: str, numbers: Sequence[str], why: str) -> str:
@@ -272,7 +258,7 @@ def check(
     from howfar.studies.check.rules import write_start
 
     if start:
-        print_paths(console(), {"written": write_start(rules or RULES)})
+        print_paths({"written": write_start(rules or RULES)})
         return
     if file is None:
         remedy = "howfar check PROFILE NEW --rules FILE, with what howfar profile or assess wrote"
@@ -283,10 +269,9 @@ def check(
     beside: dict[str, Any] = {"certificate": certificate or None, "performance": performance or None}
     with stage("scoring and judging images"):
         found = study(file, new or None, rules, **beside, keep=keep, log=log, since=since, **chosen)
-    texts = {"junit": junit_text, "markdown": markdown_text, "prometheus": prometheus_text}
-    for option, path in written.items():
+    for path, text in zip(written.values(), (junit_text, markdown_text, prometheus_text), strict=True):
         if path is not None:
-            replace_text(path, texts[option](found))
+            replace_text(path, text(found))
     answer(found, json, _show_check, written, since is not None)
     if found.exit_code:
         raise typer.Exit(found.exit_code)
@@ -300,14 +285,14 @@ def _show_check(found: Check, files: dict[str, Path | None], whole: bool) -> Non
     if found.decisions:
         print_table(to, *found.table())
     for line in found.remarks():
-        to.print(line, soft_wrap=True)
+        say(line)
     rows = found.rows if whole else found.rows[-SHOWN:]
     if rows:
         print_table(to, LOG_HEADER, [row.cells() for row in rows])
     if len(rows) < len(found.rows):
         to.print(f"{len(found.rows) - len(rows)} earlier batches: howfar check PROFILE --since DATE")
-    print_skipped(to, found.skipped, "howfar score lists them")
-    print_paths(to, {"log": None if found.log is None else Path(found.log), **files})
+    print_skipped(found.skipped, "howfar score lists them")
+    print_paths({"log": None if found.log is None else Path(found.log), **files})
 
 
 @flags.command(ScoreOptions)
@@ -350,7 +335,7 @@ def watch(
             elif ends or found.lines() != before:
                 before = found.lines()
                 for line in (f"{datetime.now(UTC):%Y-%m-%d %H:%M} {before[0]}", *before[1:]):
-                    _print(line)
+                    say(line)
             if ends:
                 raise typer.Exit(0 if found.check is None else found.check.exit_code)
             time.sleep(every)

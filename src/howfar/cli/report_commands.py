@@ -98,7 +98,7 @@ def study(
         if not found.agrees:
             raise typer.Exit(1)
     elif new:
-        print_paths(console(), {"written": write_start(file)})
+        print_paths({"written": write_start(file)})
     elif dry_run:
         answer(estimate(file, **chosen), json, show, {})
     else:

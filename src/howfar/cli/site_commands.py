@@ -8,16 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 
 import typer
 
-from howfar.cli import flags
-from howfar.cli.terminal import answer, console, print_paths, print_remarks, print_result, print_table, report_in, tell_reading
+from howfar.cli import flags, terminal
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import AssessOptions, CertifyOptions, VerifyOptions
 
 if TYPE_CHECKING:
     from howfar.results.assessment_result import Assessment
     from howfar.results.certificate_result import Certificate
-    from howfar.studies.certification.certify import LabelPlan
-    from howfar.studies.certification.verify_certificate import Verification
 
 
 HOME = "Its labelled images that the model did not learn from give its score at home."
@@ -43,13 +40,13 @@ def assess(
 
     run = out or Path(f"assess-{folder_name(parse(primary).name)}")
     assessment = study(primary, sites, run, model=model, predictions=predictions, backbone=backbone, **chosen)
-    tell_reading(assessment.reading)
-    answer(assessment, json, show_assessment, run / "report.html")
+    terminal.tell_reading(assessment.reading)
+    terminal.answer(assessment, json, show_assessment, run / "report.html")
 
 
 def show_assessment(assessment: Assessment, page: Path) -> None:
     """Print each site's answer and next step, warnings first, the numbers, the notes, and the report's path."""
-    to = console()
+    to = terminal.console()
     to.print(assessment.caption(), style="bold")
     if assessment.first:
         to.print(assessment.first)
@@ -59,12 +56,12 @@ def show_assessment(assessment: Assessment, page: Path) -> None:
             continue
         to.print(site.answer, style="bold" if site.inside is False else None)
         to.print(f"  Next: {site.next.text}")
-        to.print(f"    {site.next.command}", soft_wrap=True)
-    print_table(to, *assessment.table())
+        terminal.say(f"    {site.next.command}")
+    terminal.print_table(to, *assessment.table())
     for line in assessment.legend():
         to.print(line)
-    print_remarks(to, [f"note: {note}" for note in assessment.notes])
-    print_paths(to, {"report": page, "all images": shlex.join(("howfar", "explore", str(page.parent)))})
+    terminal.print_remarks([f"note: {note}" for note in assessment.notes])
+    terminal.print_paths({"report": page, "all images": shlex.join(("howfar", "explore", str(page.parent)))})
 
 
 @flags.command(CertifyOptions)
@@ -100,13 +97,13 @@ def certify(
     if plan:
         from howfar.studies.certification.certify import plan_labels
 
-        answer(plan_labels(dataset, predictions, profile=profile, **chosen), json, _show_table)
+        terminal.answer(plan_labels(dataset, predictions, profile=profile, **chosen), json, terminal.print_result)
         return
     send = flags.handing_over(to)
     folder = out or Path(f"certify-{folder_name(dataset.name)}")
     beside = {"against": against, "profile": profile, "model": model, "tuned_on": tuned_on, "sample": sample}
     certificate = study(dataset, predictions, k, labels=labels, out=folder, **beside, **chosen)
-    answer(certificate, json, show_certificate, folder)
+    terminal.answer(certificate, json, show_certificate, folder)
     send(folder)
 
 
@@ -126,26 +123,20 @@ def verify(
     from howfar.studies.certification.verify_certificate import verify as study
 
     found = study(certificate, predictions, images=images, labels=labels, against=against, **chosen)
-    answer(found, json, _show_table)
+    terminal.answer(found, json, terminal.print_result)
     if not found.agrees:
         raise typer.Exit(1)
 
 
-def _show_table(found: Verification | LabelPlan) -> None:
-    to = console()
-    to.print(found.caption(), style="bold")
-    print_table(to, *found.table())
-
-
 def show_certificate(certificate: Certificate, folder: Path) -> None:
     """Print the sample with its labels, the certified value, the next images to label, and the files' paths."""
-    to = print_result(certificate)
+    to = terminal.print_result(certificate)
     for line in certificate.remarks():
         to.print(line)
     places = {"classification": ("fill in", "labels.csv"), "detection": ("boxes go to", "labels.json")}
     what, place = places.get(certificate.task, ("masks go to", "masks"))
-    files = {"to label": folder / "chosen.txt", what: folder / place, "report": report_in(folder)}
+    files = {"to label": folder / "chosen.txt", what: folder / place, "report": terminal.report_in(folder)}
     if certificate.labelled == len(certificate.sample):
-        files = {"report": report_in(folder)}
+        files = {"report": terminal.report_in(folder)}
     zone = {"zone": folder / "zone.txt"} if certificate.zone is not None and certificate.zone.certified else {}
-    print_paths(to, {"certificate": folder / certificate.DOCUMENT, **zone, **files})
+    terminal.print_paths({"certificate": folder / certificate.DOCUMENT, **zone, **files})

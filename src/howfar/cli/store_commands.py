@@ -32,27 +32,24 @@ def embed(
 ) -> None:
     """Compute the features of every DATASET and keep them in the store, where `compare` finds them."""
     from howfar.backbones import as_backbone
-    from howfar.data import Dataset, each_dataset, parse
-    from howfar.errors import InputError
+    from howfar.data import Dataset
     from howfar.memory import within
     from howfar.option_validation import checked, picked
     from howfar.options_by_function import BackboneOptions
     from howfar.pipeline.embedding import embed_all
     from howfar.store import Store
+    from howfar.studies.study_inputs import parse_all
 
     given = checked(StoredEmbedOptions, chosen)
     with within(given["memory"]):
-        parsed = [parse(dataset, name, unnamed) for name, unnamed, dataset in each_dataset(datasets, "dataset")]
-    ready = [dataset.name for dataset in parsed if not isinstance(dataset, Dataset)]
-    if ready:
-        remedy = "compare takes embeddings as they are"
-        raise InputError.of("datasets", "must hold images", f"embeddings: {', '.join(ready)}", remedy)
-    model = as_backbone(backbone, picked(BackboneOptions, chosen))
-    store = Store(str(chosen["store"]) if "store" in chosen else None)
-    with within(given["memory"]):
-        features = [
-            views[0] for views in embed_all(parsed, [model], store, given["runner"], given["batch_size"], given["workers"])
-        ]
+        parsed = parse_all(datasets, "dataset")
+        if ready := [dataset.name for dataset in parsed if not isinstance(dataset, Dataset)]:
+            remedy = "compare takes embeddings as they are"
+            raise InputError.of("datasets", "must hold images", f"embeddings: {', '.join(ready)}", remedy)
+        model = as_backbone(backbone, picked(BackboneOptions, chosen))
+        store = Store(str(chosen["store"]) if "store" in chosen else None)
+        how = (given["runner"], given["batch_size"], given["workers"])
+        features = [views[0] for views in embed_all(parsed, [model], store, *how)]
     notes = list(dict.fromkeys(note for dataset in features for note in dataset.notes))
     if json:
         rows = [{"name": dataset.name, "n": len(dataset), "length": dataset.rows.shape[1]} for dataset in features]
@@ -155,7 +152,7 @@ def _show_check(found: StoreCheck) -> None:
     _show_features(found.store, "", ("feature", "images", "shards", "without checksum", "left by killed writers"), rows)
     _show_damage(found.damage, "damaged")
     remedy = f"{_count(len(found.damage), 'damaged file')}: howfar store repair {found.store}"
-    console().print(remedy if found.damage else "nothing is damaged", soft_wrap=True)
+    say(remedy if found.damage else "nothing is damaged")
 
 
 def _show_repair(done: StoreRepair) -> None:
@@ -179,7 +176,7 @@ def _show_sizes(
 
 def _show_left(left: Sequence[tuple[str, str]]) -> None:
     for feature, reason in left:
-        console().print(f"left: {feature}: {reason}", soft_wrap=True)
+        say(f"left: {feature}: {reason}")
 
 
 def _show_damage(damage: Sequence[Damage], word: str) -> None:
@@ -188,7 +185,7 @@ def _show_damage(damage: Sequence[Damage], word: str) -> None:
         images = "" if each.images == 0 else f"; {'its images' if each.images is None else _count(each.images, 'image')}"
         lost = f"{images} will be embedded anew" if images else ""
         named = ", ".join(each.paths[:NAMED]) + (" …" if len(each.paths) > NAMED else "")
-        to.print(f"{word}: {each.feature}/{each.file}: {each.reason}{lost}{f' ({named})' if named else ''}", soft_wrap=True)
+        say(f"{word}: {each.feature}/{each.file}: {each.reason}{lost}{f' ({named})' if named else ''}")
     if len(damage) > SHOWN:
         to.print(f"{word}: {len(damage) - SHOWN} more; --json lists them")
 

@@ -129,14 +129,14 @@ def show(result: Shown, files: Mapping[str, Path | None], others: str = "") -> N
 
     Skipped files are printed where `others` says where those beyond the first are listed.
     """
-    to = print_result(result)
-    print_remarks(to, result.remarks())
+    print_result(result)
+    print_remarks(result.remarks())
     if others and not quiet():
-        print_skipped(to, getattr(result, "skipped", ()), others)
-    print_paths(to, files)
+        print_skipped(getattr(result, "skipped", ()), others)
+    print_paths(files)
 
 
-def answer(result: Any, json: bool, shown: Callable[..., None], *details: Any) -> None:
+def answer(result: Any, json: bool, shown: Callable[..., object], *details: Any) -> None:
     """Print a result as one JSON document, or else by ``shown(result, *details)``."""
     if json:
         print_json(result.to_dict())
@@ -144,10 +144,10 @@ def answer(result: Any, json: bool, shown: Callable[..., None], *details: Any) -
         shown(result, *details)
 
 
-def print_remarks(to: Console, remarks: Sequence[str]) -> None:
+def print_remarks(remarks: Sequence[str]) -> None:
     """Print the lines below a table; of the notes, print the first, most important ones and count the rest."""
     notes = [line for line in remarks if line.startswith("note: ")]
-    left_out = set() if verbose() else set(notes if quiet() else notes[NOTES + 1 :] and notes[NOTES:])
+    to, left_out = console(), set() if verbose() else set(notes if quiet() else notes[NOTES + 1 :] and notes[NOTES:])
     for line in remarks:
         if line not in left_out:
             to.print(line)
@@ -171,11 +171,11 @@ def print_slices(to: Console, cells: tuple[Sequence[str], Sequence[Sequence[str]
         to.print(small)
 
 
-def print_paths(to: Console, files: Mapping[str, Path | str | None]) -> None:
+def print_paths(files: Mapping[str, Path | str | None]) -> None:
     """Print files' paths, or commands to type, each on an unwrapped line."""
     for name, file in files.items():
         if file is not None:
-            to.print(f"{name}: {file}", soft_wrap=True)
+            say(f"{name}: {file}")
 
 
 def report_in(folder: str | Path | None) -> Path | None:
@@ -183,13 +183,13 @@ def report_in(folder: str | Path | None) -> Path | None:
     return None if folder is None else Path(folder) / "report.html"
 
 
-def print_skipped(to: Console, skipped: Sequence[Skipped], others: str) -> None:
+def print_skipped(skipped: Sequence[Skipped], others: str) -> None:
     """Print the first skipped files with reasons; `others` states where the rest are listed."""
     shown = len(skipped) if verbose() else SHOWN
     for file in skipped[:shown]:
-        to.print(f"skipped: {file.path}: {file.reason}", soft_wrap=True)
+        say(f"skipped: {file.path}: {file.reason}")
     if len(skipped) > shown:
-        to.print(f"skipped: {len(skipped) - shown} more; {others}")
+        say(f"skipped: {len(skipped) - shown} more; {others}")
 
 
 def json_text(document: Any) -> str:

@@ -93,7 +93,7 @@ def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
             for epoch in card.history
         ]
         terminal.print_table(to, ("epoch", "loss", "held-out ODS", "at threshold"), rows)
-    terminal.print_paths(to, {"checkpoint": out})
+    terminal.print_paths({"checkpoint": out})
 
 
 @flags.command(PredictOptions)
@@ -121,12 +121,9 @@ def predict(
             {"folder": str(predicted.folder), **counts, **reading, "skipped": skipped, "notes": list(predicted.notes)}
         )
         return
-    to = terminal.console()
     kept = f", {predicted.kept} were there already" if predicted.kept else ""
-    to.print(
-        f"{predicted.written} {'map' if predicted.written == 1 else 'maps'} written{kept}: {predicted.folder}", soft_wrap=True
-    )
-    terminal.print_skipped(to, predicted.skipped, "--json lists all")
+    terminal.say(f"{predicted.written} {'map' if predicted.written == 1 else 'maps'} written{kept}: {predicted.folder}")
+    terminal.print_skipped(predicted.skipped, "--json lists all")
 
 
 @flags.command(AdaptOptions)

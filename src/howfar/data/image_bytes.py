@@ -20,12 +20,12 @@ from typing import BinaryIO, Final, Literal, TypeAlias
 
 from howfar import registry
 from howfar.data.containers import find
+from howfar.data.dataset_items import Item
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.file_location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
 from howfar.io.safe_cell_urls import recorded
 from howfar.memory import check_file
 from howfar.pixel_options import file_and_colour, file_and_reading
-from howfar.protocols import DatasetLike, ItemLike
 
 GONE: Final = "was in the memory of a Python process that has let it go"
 Part: TypeAlias = Literal["image", "mask"]
@@ -82,13 +82,13 @@ class MemoryPath(str):
         return str, (str(self),)
 
 
-def check_files(dataset: DatasetLike, argument: str, why: str) -> None:
+def check_files(images: Iterable[Item], argument: str, why: str) -> None:
     """Raise `InputError` if a dataset's images are in memory but their files are needed."""
-    if any(is_in_memory(item.path) for item in dataset.items):
+    if any(is_in_memory(item.path) for item in images):
         raise InputError(f"{argument} must lie in files, since {why}, got images in memory: save them, and pass their folder")
 
 
-def place_of(item: ItemLike) -> str:
+def place_of(item: Item) -> str:
     """Return where an image lies: its path or URL, or its name if it is in memory."""
     return item.name if is_in_memory(item.path) else str(item.path)
 

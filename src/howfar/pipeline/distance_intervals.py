@@ -163,9 +163,8 @@ class DistanceDraws:
         n, m, (of_p, of_s, rng, groups) = len(p), len(s), resamples
         if groups is not None:
             return cls._of_groups(p, s, sums, of_p, of_s, groups)
-        parts = _decomposed(p, s, sums)
         # What is None here is computed from all pairs.
-        between, within_p, within_s = (None,) * 3 if parts is None else parts.drawn(of_p, of_s, rng.spawn(1)[0])
+        between, within_p, within_s = _decomposed(p, s, sums, of_p, of_s, rng)
         between = quadratic_forms(s, p, of_s, of_p) / (m * n) if between is None else between
         return cls(between, _within_mean(p, of_p, within_p), _within_mean(s, of_s, within_s), n, m)
 
@@ -246,48 +245,27 @@ def _within_mean(rows: Float64Array, counts: Counts, drawn: Float64Array | None)
     return unbiased_mean(quadratic_forms(rows, rows, counts, counts) / n**2, counts) if drawn is None else drawn
 
 
-@dataclass(frozen=True, eq=False)
-class _DecomposedMeans:
-    """Hold the decompositions of a pair's mean distances (None for few pairs), and the images' effects on them."""
+def _decomposed(
+    p: Float64Array, s: Float64Array, sums: RowSums, counts_p: Counts, counts_s: Counts, rng: np.random.Generator
+) -> tuple[Float64Array | None, Float64Array | None, Float64Array | None]:
+    """Draw a pair's mean distances, between S and P, within P and within S, by decompositions; None for few pairs.
 
-    of_s: Float64Array
-    of_p: Float64Array
-    between: Decomposition | None
-    within_p: Decomposition | None
-    within_s: Decomposition | None
-
-    def drawn(self, counts_p: Counts, counts_s: Counts, rng: np.random.Generator) -> tuple[Float64Array | None, ...]:
-        """Compute bootstrap draws of the three mean distances, None for few pairs: between S and P, within P, within S."""
-        n, m = len(counts_p), len(counts_s)
-        s, p = drawn_effects(self.of_s, counts_s), drawn_effects(self.of_p, counts_p)
-        noise = rng.normal(size=(3, counts_p.shape[1]))
-        between = None if self.between is None else self.between.draw_between(s, p, m, n, noise[0])
-        within_p, within_s = (
-            None if part is None else mean_of_different(part.draw_within(drawn, count, row), drawn.squares / count**2)
-            for part, drawn, count, row in ((self.within_p, p, n, noise[1]), (self.within_s, s, m, noise[2]))
-        )
-        return between, within_p, within_s
-
-
-def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _DecomposedMeans | None:
-    """Decompose a pair's mean distances; None if the draws should be computed from all pairs instead."""
+    All are None where the draws would hold too much noise, and should be computed from all pairs instead.
+    """
     n, m = len(p), len(s)
     if max(n, m) ** 2 < EXACT_BELOW:
-        return None
+        return None, None, None
     rows, columns = sums.between / n, (row_sums(p, s) if sums.between_p is None else sums.between_p) / m
     if any(values.max() > FARTHEST * np.median(values) for values in (rows, columns)):
-        return None
+        return None, None, None
     (own_p, effects_p), (own_s, effects_s), mean = own_effects(sums.within_p), own_effects(sums.within_s), float(rows.mean())
     of_s, of_p = np.stack([rows - mean, effects_s]), np.stack([columns - columns.mean(), effects_p])
     spread_p, spread_s = float(p.var(axis=0).sum()), float(s.var(axis=0).sum())
     apart = float(np.square(s.mean(axis=0) - p.mean(axis=0)).sum()) + spread_s + spread_p
-    parts = _DecomposedMeans(
-        of_s,
-        of_p,
-        Decomposition.between(of_s, of_p, bilinear_forms(s, p, of_s, of_p), mean, apart) if m * n >= EXACT_BELOW else None,
-        _within(p, of_p, own_p, spread_p),
-        _within(s, of_s, own_s, spread_s),
-    )
+    between = None
+    if m * n >= EXACT_BELOW:
+        between = Decomposition.between(of_s, of_p, bilinear_forms(s, p, of_s, of_p), mean, apart)
+    within_p, within_s = _within(p, of_p, own_p, spread_p), _within(s, of_s, own_s, spread_s)
     # The largest share of noise in the draws' deviation, over O^dist, its ratios to self-distances, and energy.
     derivatives = [(1.0, 0.0, 0.0), (2.0, -1.0, -1.0)]
     derivatives += [(1 / mean, -1 / own_p, 0.0)] if above_rounding(own_p, mean) else []
@@ -295,9 +273,17 @@ def _decomposed(p: Float64Array, s: Float64Array, sums: RowSums) -> _DecomposedM
     by_between, by_p, by_s = np.array(derivatives)[:, :, None].transpose(1, 0, 2)
     exact = np.square((by_between * of_s[0] + 2 * by_s * of_s[1]) / m).sum(axis=1)
     exact += np.square((by_between * of_p[0] + 2 * by_p * of_p[1]) / n).sum(axis=1)
-    noise = [0.0 if part is None else part.noise for part in (parts.between, parts.within_p, parts.within_s)]
+    noise = [0.0 if part is None else part.noise for part in (between, within_p, within_s)]
     rest = np.square(derivatives) @ np.square(noise)
-    return parts if np.sqrt(rest / (rest + exact)).max() <= MOST_NOISE else None
+    if not np.sqrt(rest / (rest + exact)).max() <= MOST_NOISE:  # NaN where all images are equal
+        return None, None, None
+    drawn_p, drawn_s = drawn_effects(of_p, counts_p), drawn_effects(of_s, counts_s)
+    errors = rng.spawn(1)[0].normal(size=(3, counts_p.shape[1]))
+    return (
+        None if between is None else between.draw_between(drawn_s, drawn_p, m, n, errors[0]),
+        None if within_p is None else mean_of_different(within_p.draw_within(drawn_p, n, errors[1]), drawn_p.squares / n**2),
+        None if within_s is None else mean_of_different(within_s.draw_within(drawn_s, m, errors[2]), drawn_s.squares / m**2),
+    )
 
 
 def _within(rows: Float64Array, effects: Float64Array, mean: float, spread: float) -> Decomposition | None:

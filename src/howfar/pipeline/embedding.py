@@ -9,7 +9,6 @@ from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass, replace
-from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Unpack
 
@@ -21,8 +20,7 @@ from howfar.backbones.backbone_family import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
 from howfar.data.bands_and_range import NO_DATA, left_out, no_data, range_warning
-from howfar.data.dataset_items import BufferedText, HashColumn, ItemTable, TextColumn
-from howfar.data.dataset_items import Item as ImageItem
+from howfar.data.dataset_items import BufferedText, HashColumn, Item, ItemTable, TextColumn
 from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture, pictures_in_use
 from howfar.errors import ImageError, InputError
@@ -34,7 +32,7 @@ from howfar.options_by_function import BackboneOptions, EmbedOptions
 from howfar.pixel_options import READING, file_and_reading, reading_asked
 from howfar.progress import bar
 from howfar.projection.pca_cache import with_sums
-from howfar.protocols import Backbone, ItemLike, Runner
+from howfar.protocols import Backbone, Runner
 from howfar.results import Features, Skipped
 from howfar.runners import available_cores, make_runner
 from howfar.store import FeatureStore, Store
@@ -50,7 +48,7 @@ class Outcome:
     `reused` features were in the store before; features `elsewhere` are being computed by another worker.
     """
 
-    item: ItemLike
+    item: Item
     content: str = ""
     reason: str = ""
     reused: bool = False
@@ -82,7 +80,7 @@ class EmbedBatch:
             moved = tuple(backbone.on(self.device) if hasattr(backbone, "on") else backbone for backbone in self.backbones)
             self.__dict__["backbones"] = moved
 
-    def __call__(self, items: Sequence[ItemLike]) -> list[Outcome]:
+    def __call__(self, items: Sequence[Item]) -> list[Outcome]:
         """Embed a batch of images, and return the outcome of each, in order."""
         step, settled = self.at_a_time or max(1, len(items)), list[Outcome]()
         while len(settled) < len(items):
@@ -118,10 +116,10 @@ class EmbedBatch:
     def _lacks(self, content: str) -> bool:
         return any(not store.contains(content) for store in self.stores)
 
-    def _read(self, items: Iterable[ItemLike]) -> tuple[list[Outcome], dict[str, tuple[ItemLike, bytes]]]:
+    def _read(self, items: Iterable[Item]) -> tuple[list[Outcome], dict[str, tuple[Item, bytes]]]:
         """Read and hash images while memory allows; return the outcomes and, by content hash, files missing from a store."""
         outcomes, held, most = list[Outcome](), 0, file_limit() // (_OF_MEMORY * self.threads)
-        files: dict[str, tuple[ItemLike, bytes]] = {}
+        files: dict[str, tuple[Item, bytes]] = {}
         for item in items:
             if held > most:
                 break
@@ -138,7 +136,7 @@ class EmbedBatch:
                 held += len(data)
         return outcomes, files
 
-    def _embed(self, files: Mapping[str, tuple[ItemLike, bytes]]) -> dict[str, str]:
+    def _embed(self, files: Mapping[str, tuple[Item, bytes]]) -> dict[str, str]:
         """Compute and store the features not claimed by other workers; return decoding errors by content hash."""
         faults: dict[str, str] = {}
         with ExitStack() as claims:
@@ -172,36 +170,29 @@ _ELSEWHERE: Final = 2
 _FAILED: Final = 4
 
 
-class Batches(Sequence[tuple[ItemLike, ...]]):
+class Batches(Sequence[tuple[Item, ...]]):
     """Divide datasets into batches lazily; every batch holds images of one dataset only."""
 
-    def __init__(self, listings: Sequence[Sequence[ImageItem]], size: int) -> None:
+    def __init__(self, listings: Sequence[Sequence[Item]], size: int) -> None:
         self._listings, self._size = listings, size
+        counts = np.array([-(-len(items) // size) for items in listings], np.int64)
+        self._before = np.cumsum(counts) - counts
+        self.datasets = np.repeat(np.arange(len(counts)), counts)
+        """The dataset's index of each batch."""
 
     def __len__(self) -> int:
-        return sum(map(self._count, self._listings))
+        return len(self.datasets)
 
-    def __getitem__(self, number: int) -> tuple[ItemLike, ...]:  # type: ignore[override]  # nobody asks for several at a time
-        number = range(len(self))[number]
-        for items in self._listings:
-            if number < self._count(items):
-                return tuple(items[number * self._size : (number + 1) * self._size])
-            number -= self._count(items)
-        raise IndexError(number)
-
-    def datasets(self) -> Iterator[int]:
-        """Yield the dataset index of each batch."""
-        for dataset, items in enumerate(self._listings):
-            yield from repeat(dataset, self._count(items))
-
-    def _count(self, items: Sequence[ImageItem]) -> int:
-        return -(-len(items) // self._size)
+    def __getitem__(self, number: int) -> tuple[Item, ...]:  # type: ignore[override]  # nobody asks for several at a time
+        dataset = self.datasets[number]
+        start = int(number - self._before[dataset]) * self._size
+        return tuple(self._listings[dataset][start : start + self._size])
 
 
 class Outcomes(BufferedText[Outcome]):
     """Collect the outcomes of a dataset's images in order, as they arrive."""
 
-    def __init__(self, items: Sequence[ImageItem] = ()) -> None:
+    def __init__(self, items: Sequence[Item] = ()) -> None:
         self._items = ItemTable.of(items)
         self._contents, self._flags = HashColumn(), bytearray()
         self._reasons: dict[int, str] = {}
@@ -245,25 +236,21 @@ class Outcomes(BufferedText[Outcome]):
         """Return the positions of the images claimed by another process."""
         return self._at(_ELSEWHERE)
 
-    def failed(self) -> Iterator[tuple[ImageItem, str]]:
+    def failed(self) -> Iterator[tuple[Item, str]]:
         """Yield the images without features, each with the reason."""
         for position in self._at(_FAILED):
             yield self._items[position], self._reasons[position]
 
-    def columns(self) -> tuple[Sequence[str], Sequence[str], Sequence[str]]:
-        """Return names, paths and content hashes of the images with features."""
-        if not self._reasons:
-            return self._items.names, self._items.paths(), self._contents
-        rows = array("q", np.flatnonzero((np.array(memoryview(self._flags)) & _FAILED) == 0).astype(np.int64).tobytes())
-        names = TextColumn(self._items.names[row] for row in rows)
-        return names, self._items.paths(rows), HashColumn(self._contents[row] for row in rows)
-
-    def groups(self) -> tuple[str | None, ...]:
-        """Return the groups of the images with features; () if no image has one."""
-        if not self._items.grouped:
-            return ()
-        used = (np.array(memoryview(self._flags)) & _FAILED) == 0
-        return tuple(self._items[row].group for row in np.flatnonzero(used).tolist())
+    def columns(self) -> dict[str, Any]:
+        """Return the columns of `Features` for the images with features: names, paths, content hashes, and groups if any."""
+        items = self._items
+        rows: Sequence[int] = range(len(self))
+        columns: dict[str, Any] = {"images": items.names, "paths": items.paths(), "contents": self._contents}
+        if self._reasons:
+            rows = array("q", np.flatnonzero((np.array(memoryview(self._flags)) & _FAILED) == 0).astype(np.int64).tobytes())
+            columns["images"], columns["paths"] = TextColumn(items.names[row] for row in rows), items.paths(rows)
+            columns["contents"] = HashColumn(self._contents[row] for row in rows)
+        return {**columns, "groups": tuple(items[row].group for row in rows) if items.grouped else ()}
 
     def _at(self, flag: int, start: int = 0, stop: int | None = None) -> list[int]:
         flags = np.array(memoryview(self._flags)[start:stop])
@@ -429,7 +416,7 @@ def _outcomes(
     outcomes = [Outcomes(items) for items in listed]
     with bar(progress=progress, total=sum(map(len, listed)), unit="image", desc="features") as shown:
         reused, begun, busy = 0, time.monotonic(), _busy(task.backbones)
-        for dataset, done in zip(batches.datasets(), executor.run(task, batches), strict=True):
+        for dataset, done in zip(batches.datasets, executor.run(task, batches), strict=True):
             outcomes[dataset].extend(done)
             reused += sum(outcome.reused for outcome in done)
             shown.set_postfix({"from store": reused, **_gpu(task.backbones, busy, begun)}, refresh=False)
@@ -499,17 +486,15 @@ def _features(
     empty = sum(reason == NO_DATA for _, reason in failed)
     bad = tuple(Skipped(dataset.name, place_of(item), reason) for item, reason in failed if reason != NO_DATA)
     skipped = (*dataset.skipped, *bad)
-    images, paths, contents = outcomes.columns()
-    if not images:
+    columns = outcomes.columns()
+    contents, paths = columns["contents"], columns["paths"]
+    if not contents:
         first = "".join(f"; the first: {fault.path}: {fault.reason}" for fault in (*bad, *skipped)[:1])
         raise InputError(f"{dataset.name} holds no readable image: {len(skipped)} files were skipped{first}")
     how = file_and_reading(paths[0])[1].identity()
     return Features(
         name=dataset.name,
         rows=with_sums(store.select(contents), contents, store.folder, executor),
-        images=images,
-        paths=paths,
-        contents=contents,
         layers=tuple(backbone.layers),
         identity={**backbone.identity, **({READING: how} if how else {})},
         skipped=skipped,
@@ -519,5 +504,5 @@ def _features(
             *left_out(dataset.name, paths),
             *no_data(dataset.name, empty),
         ),
-        groups=outcomes.groups(),
+        **columns,
     )

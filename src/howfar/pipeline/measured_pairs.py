@@ -33,69 +33,47 @@ from howfar.significance import resample_counts
 from howfar.store.feature_store import canonical
 
 
-@dataclass(frozen=True)
-class PairDistances:
-    """Hold the distances of two datasets; None for values undefined because a set is a single image or all images are equal.
+def between(
+    pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,), groups: PairGroups | None = None
+) -> dict[str, float]:
+    """Measure a projected pair symmetrically, with intervals by `bootstrap` resamples (0 leaves them out), as a flat row.
 
     `o_dist_mean` is the mean distance over all pairs of an image of each, `relative_one` and `relative_other` over each set's
     self-distance, `energy` 2 E d(s, p) − E d(p, p') − E d(s, s'), and `inhomogeneity` energy / (2 E d(s, p)): 0 for equal
     samples, 1 for two sets without spread (Székely & Rizzo, "Energy statistics", J. Stat. Plan. Inference 143 (2013)).
-    Intervals (`_ci`) are 95 % bootstrap intervals over the images of both, the projection held fixed.
+    Intervals (`_ci_low`, `_ci_high`) are 95 % bootstrap intervals over the images of both, the projection held fixed. Numbers
+    undefined because a set is a single image or all images are equal are nan.
     """
-
-    o_dist_mean: float
-    self_one: float | None
-    self_other: float | None
-    relative_one: float | None
-    relative_other: float | None
-    energy: float
-    inhomogeneity: float | None
-    o_dist_mean_ci: Ends | None
-    relative_one_ci: Ends | None
-    relative_other_ci: Ends | None
-    energy_ci: Ends | None
-    components: int
-    explained_variance: float
-
-
-def between(
-    pair: Projection, bootstrap: int = 0, seed: Sequence[int] = (0,), groups: PairGroups | None = None
-) -> PairDistances:
-    """Measure a projected pair symmetrically, with intervals by `bootstrap` resamples (0 leaves them out)."""
     p, s = pair.primary, pair.secondary
     n, m = len(p), len(s)
     sums = RowSums.of(p, s)
     o_dist = float(sums.between.sum() / (n * m))
     self_one, self_other = (
-        float(within.sum()) / (len(within) * (len(within) - 1)) if len(within) > 1 else None
+        float(within.sum()) / (len(within) * (len(within) - 1)) if len(within) > 1 else np.nan
         for within in (sums.within_p, sums.within_s)
     )
     if groups is not None:
         own = own_distances(sums.within_p, p, groups.p), own_distances(sums.within_s, s, groups.s)
-        self_one, self_other = (None if distances is None else float(distances.mean()) for distances in own)
+        self_one, self_other = (np.nan if distances is None else float(distances.mean()) for distances in own)
     energy = sums.energy()
-    resamples = Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed)), groups=groups) if bootstrap else None
-    draws = None if resamples is None else DistanceDraws.of(p, s, sums, resamples)
     varies = above_rounding(o_dist, float(max(np.abs(p).max(initial=0.0), np.abs(s).max(initial=0.0))))
-    return PairDistances(
-        o_dist_mean=o_dist,
-        self_one=self_one,
-        self_other=self_other,
-        relative_one=_over(o_dist, self_one),
-        relative_other=_over(o_dist, self_other),
-        energy=energy,
-        inhomogeneity=energy / (2 * o_dist) if varies else None,
-        o_dist_mean_ci=None if draws is None else draws.between_ci(),
-        relative_one_ci=None if draws is None else draws.relative_ci(),
-        relative_other_ci=None if draws is None else draws.relative_ci(to_s=True),
-        energy_ci=None if draws is None else draws.energy_ci(),
-        components=pair.components,
-        explained_variance=pair.explained_variance,
-    )
-
-
-def _over(o_dist: float, own: float | None) -> float | None:
-    return None if own is None or not above_rounding(own, o_dist) else o_dist / own
+    row = {
+        "o_dist_mean": o_dist,
+        "self_one": self_one,
+        "self_other": self_other,
+        "relative_one": o_dist / self_one if above_rounding(self_one, o_dist) else np.nan,
+        "relative_other": o_dist / self_other if above_rounding(self_other, o_dist) else np.nan,
+        "energy": energy,
+        "inhomogeneity": energy / (2 * o_dist) if varies else np.nan,
+    }
+    ends: list[Ends | None] = [None] * 4
+    if bootstrap:
+        resamples = Resamples.drawn(n, m, bootstrap, np.random.default_rng(list(seed)), groups=groups)
+        draws = DistanceDraws.of(p, s, sums, resamples)
+        ends = [draws.between_ci(), draws.relative_ci(), draws.relative_ci(to_s=True), draws.energy_ci()]
+    for name, interval in zip(("o_dist_mean", "relative_one", "relative_other", "energy"), ends, strict=True):
+        row[f"{name}_ci_low"], row[f"{name}_ci_high"] = interval or (np.nan, np.nan)
+    return {**row, "components": pair.components, "explained_variance": pair.explained_variance}
 
 
 KEPT = 1024

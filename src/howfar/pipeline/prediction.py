@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Final, TypeAlias, Unpack
+from typing import Any, Final, NamedTuple, TypeAlias, Unpack
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from torch import nn
 
@@ -26,7 +28,7 @@ from howfar.data.image_folder import path_text
 from howfar.data.masks import read_mask, resize_mask
 from howfar.data.prediction_maps import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError
-from howfar.metrics import Counts, SegmentationScore, count, stack, summarise
+from howfar.metrics import SegmentationScore, count, stack, summarise
 from howfar.option_validation import checked, picked, with_options
 from howfar.options_by_function import ModelOptions, PredictOptions
 from howfar.pixel_options import READING as PIXELS
@@ -107,59 +109,48 @@ _NORMALISATIONS: Final = (
 """Mean and std of ImageNet, of images left at 0 to 1, at 0 to 255, and at -1 to 1."""
 
 
-@dataclass(frozen=True)
-class _Sample:
-    picture: NDArray[np.float32]
-    mask: NDArray[np.bool_] | None
+_Sample: TypeAlias = tuple[NDArray[np.float32], NDArray[np.bool_] | None]
+"""A picture as the network is fed it, before it is normalised, and its mask where it has one."""
 
 
-@dataclass
-class _Trial:
-    """Hold a network's outputs on the samples with one normalisation: range of values, and counts by output and channel."""
+class _Trial(NamedTuple):
+    """Hold how a network does on the samples with one normalisation: range of values, and by output and channel a score.
+
+    In place of a score stands why the values cannot be read so. Without masks there are no scores.
+    """
 
     reading: Reading
-    channels: int = 1
-    low: float = np.inf
-    high: float = -np.inf
-    counts: dict[tuple[Output, int], list[Counts]] = field(default_factory=dict)
-    faults: dict[tuple[Output, int], InputError] = field(default_factory=dict)
-
-    @property
-    def within(self) -> bool:
-        return self.low >= -_EPSILON and self.high <= 1 + _EPSILON
-
-    def scores(self, output: Output) -> Iterator[tuple[int, SegmentationScore]]:
-        for (read_as, channel), counts in self.counts.items():
-            if read_as == output and (read_as, channel) not in self.faults:
-                yield channel, summarise(stack(counts))
+    channels: int
+    low: float
+    high: float
+    scores: Mapping[tuple[Output, int], SegmentationScore | InputError]
 
 
-def choose_reading(
-    predictor: Predictor, network: ForeignNetwork, images: Dataset
-) -> tuple[Predictor, NetworkReading, tuple[str, ...]] | None:
-    """Choose how a foreign network is fed and read, by trying a few images of a dataset; None if no image is readable.
+def choose_reading(model: Model, network: ForeignNetwork, images: Dataset) -> Model:
+    """Choose how a model's foreign network is fed and read, by trying a few images of a dataset; unchanged if none is readable.
 
-    Returned are the predictor that does so, a record of it, and warnings of readings that do better. Values all within 0-1 are
+    The model returned does so, with a record of it and warnings of readings that do better. Values all within 0-1 are
     probabilities, unless the caller says otherwise. Where images have masks, the normalisations of ImageNet, 0 to 1, 0 to
     255 and -1 to 1 (and either of two channels) are compared by the best F of the summed counts, and by the soft F, which falls
     where maps are too bright or too dark throughout. Raises `InputError` where another reading is clearly better than a
     default.
     """
+    predictor = model.predictor
     # Drawn with a fixed seed, with masks that hold foreground where there are such.
     samples = _taken([item for item in images.items if item.mask is not None], predictor, LABELLED)
-    samples = samples or [replace(each, mask=None) for each in _taken(images.items, predictor, UNLABELLED, blank=True)]
+    samples = samples or _taken(images.items, predictor, UNLABELLED, blank=True)
     if not samples:
-        return None
+        return model
     own = network.reading
     others = [(mean, std) for mean, std in _NORMALISATIONS if (mean, std) != (tuple(own.mean), tuple(own.std))]
     # A uint8 network has no normalisation.
     readings = [own, *(replace(own, mean=mean, std=std) for mean, std in others if network.dtype != "uint8")]
     trials = [_trial(replace(network, reading=reading), samples, predictor.batch) for reading in readings]
-    within = all(trial.within for trial in trials)
+    within = all(trial.low >= -_EPSILON and trial.high <= 1 + _EPSILON for trial in trials)
     output: Output = "probabilities" if within and "output" not in network.explicit else network.reading.output
     channel, channels = network.reading.channel_of(trials[0].channels), trials[0].channels
-    if (output, channel) in trials[0].faults:
-        raise trials[0].faults[output, channel]
+    if isinstance(fault := trials[0].scores.get((output, channel)), InputError):
+        raise fault
     network = replace(network, reading=replace(network.reading, output=output, channel=channel))
     used = _record(network, predictor.size, network.reading, channels)
     warnings = []
@@ -169,40 +160,39 @@ def choose_reading(
             f"all values of {network.name} lie within 0-1 and are read as logits, so that its maps hold {low:.2f} to "
             f"{high:.2f} alone: pass --output probabilities"
         )
-    if samples[0].mask is not None:
+    if samples[0][1] is not None:
         warnings += _better(network, used, trials, f"{len(samples)} labelled images of {images.name}")
-    return replace(predictor, network=network), used, tuple(warnings)
+    identity = {**model.identity, "output": output}
+    return Model(replace(predictor, network=network), identity, reading=used, warnings=tuple(warnings))
 
 
 def _trial(network: ForeignNetwork, samples: Sequence[_Sample], batch: int) -> _Trial:
-    trial = _Trial(network.reading)
-    for start in range(0, len(samples), batch):
-        chunk = samples[start : start + batch]
-        values = network.outputs(np.stack([sample.picture for sample in chunk]))
-        trial.channels = values.shape[1]
-        trial.low, trial.high = min(trial.low, float(values.min())), max(trial.high, float(values.max()))
-        own = network.reading.channel_of(trial.channels)
-        for channel in (1, 0) if trial.channels == 2 else (own,):
-            for output in _OUTPUTS:
-                reading = replace(network.reading, output=output, channel=channel)
-                try:
-                    maps = reading.foreground(values)
-                except InputError as fault:
-                    trial.faults[output, channel] = fault
-                    continue
-                counts = trial.counts.setdefault((output, channel), [])
-                counts += [
-                    count(resized_map(p, *sample.mask.shape), sample.mask)
-                    for p, sample in zip(maps, chunk, strict=True)
-                    if sample.mask is not None
-                ]
-    return trial
+    chunks = [samples[start : start + batch] for start in range(0, len(samples), batch)]
+    values = torch.cat([network.outputs(np.stack([picture for picture, _ in chunk])) for chunk in chunks])
+    channels, scores = values.shape[1], dict[tuple[Output, int], SegmentationScore | InputError]()
+    own = network.reading.channel_of(channels)
+    for output, channel in itertools.product(_OUTPUTS, (1, 0) if channels == 2 else (own,)):
+        try:
+            maps = replace(network.reading, output=output, channel=channel).foreground(values)
+        except InputError as fault:
+            scores[output, channel] = fault
+            continue
+        pairs = zip(maps, samples, strict=True)
+        counts = [count(resized_map(p, *mask.shape), mask) for p, (_, mask) in pairs if mask is not None]
+        if counts:
+            scores[output, channel] = summarise(stack(counts))
+    return _Trial(network.reading, channels, float(values.min()), float(values.max()), scores)
 
 
 def _better(network: ForeignNetwork, used: NetworkReading, trials: Sequence[_Trial], where: str) -> list[str]:
     """Name the options of a clearly better reading, as a warning if the caller chose the reading, otherwise as an error."""
     output = network.reading.output
-    scores = {(at, channel): score for at, trial in enumerate(trials) for channel, score in trial.scores(output)}
+    scores = {
+        (at, channel): score
+        for at, trial in enumerate(trials)
+        for (read_as, channel), score in trial.scores.items()
+        if read_as == output and not isinstance(score, InputError)
+    }
     own = scores[0, used.channel]
     better = {
         key: score for key, score in scores.items() if score.ods > own.ods + MARGIN and _soft(score) > _soft(own) + MARGIN
@@ -267,7 +257,7 @@ def _taken(items: Sequence[Item], predictor: Predictor, most: int, blank: bool =
                 mask = None if mask is None else mask[top : top + side, left : left + side]
             square = resized(np.ascontiguousarray(picture), side).transpose(2, 0, 1)
             shrunk = None if mask is None else resize_mask(mask, side, side)
-            samples.append(_Sample(np.ascontiguousarray(square, np.float32) / np.float32(255), shrunk))
+            samples.append((np.ascontiguousarray(square, np.float32) / np.float32(255), shrunk))
     return samples
 
 
@@ -311,11 +301,7 @@ class Model:
         if not isinstance(network, ForeignNetwork) or self.reading is not None:
             return self
         with stage(f"comparing how {network.name} may be fed and read", progress):
-            found = choose_reading(self.predictor, network, images)
-        if found is None:
-            return self
-        predictor, reading, warnings = found
-        return Model(predictor, {**self.identity, "output": reading.output}, None, reading, warnings)
+            return choose_reading(self, network, images)
 
 
 @with_options(ModelOptions)

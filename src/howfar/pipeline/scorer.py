@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Any, Final, TypeAlias, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,9 +36,8 @@ from howfar.protocols import Backbone, Rows
 from howfar.relation import site_judge
 from howfar.relation.gate import values_of
 from howfar.relation.labelled_images import DISTANCES, HISTOGRAM
-from howfar.relation.site_judge import AUTO, SiteJudge
-from howfar.results import Failures, Features, SetEstimate, Skipped
-from howfar.results.relation_result import Gate
+from howfar.relation.site_judge import AUTO, SiteJudgement
+from howfar.results import Features, Skipped
 from howfar.results.scores import Score, Scores
 from howfar.runners import available_cores
 from howfar.store import FeatureStore, Store
@@ -195,19 +194,14 @@ READ = ("predicted_foreground", "foreground_width", "tile_agreement")
 PIXELS, RESIDUAL, JSON = "pixels", "residual", ".json"
 
 
-class SiteEstimates(NamedTuple):
-    """Hold the judgement of the scored datasets: mean performance, gate, and probable failures."""
+def judged(profile: PrimaryReference, images: Sequence[Score]) -> Scores:
+    """Judge each dataset by its images' scores: mean performance, gate and probable failures, all without the scores.
 
-    estimates: tuple[SetEstimate, ...] = ()
-    gates: tuple[Gate, ...] = ()
-    failures: tuple[Failures, ...] = ()
-
-
-def site_estimates(judge: SiteJudge | None, images: Sequence[Score]) -> SiteEstimates:
-    """Judge each dataset by its images' scores; empty without a judge, and datasets without an estimate are omitted."""
+    There are none without a judge, and datasets without an estimate are omitted.
+    """
+    judge, found = profile.judge, list[SiteJudgement]()
     if judge is None:
-        return SiteEstimates()
-    found = []
+        return Scores(profile.primary, ())
     for dataset in dict.fromkeys(image.dataset for image in images):
         rows = [image for image in images if image.dataset == dataset]
         predicted, low, high = (
@@ -220,10 +214,12 @@ def site_estimates(judge: SiteJudge | None, images: Sequence[Score]) -> SiteEsti
         estimators = tuple(image.estimator for image in rows)
         found.append(judge.of_predictions(dataset, predicted, low, high, estimators, gate))
     known = [said for said in found if said.estimate is not None]
-    return SiteEstimates(
-        tuple(said.estimate for said in known if said.estimate is not None),
-        tuple(said.gate for said in known if said.gate is not None),
-        tuple(said.failures for said in known if said.failures is not None),
+    return Scores(
+        profile.primary,
+        (),
+        estimates=tuple(said.estimate for said in known if said.estimate is not None),
+        gates=tuple(said.gate for said in known if said.gate is not None),
+        failures=tuple(said.failures for said in known if said.failures is not None),
     )
 
 
@@ -267,11 +263,10 @@ class Scorer:
             rest = "holds no estimators of performance: make it with labelled datasets and their performance"
             raise InputError(f"{name} is of no use: the profile of {profile.primary} {rest}")
         self._store: FeatureStore | None = None
-        self._reading = PixelReading.of(profile.identity.get(READING, {}))
-        asked, own_reading = (replace(reading, window=0).identity() for reading in (reading_asked(), self._reading))
-        if asked and asked != own_reading:
+        self._reading = replace(PixelReading.of(profile.identity.get(READING, {})), window=0)
+        asked = replace(reading_asked(), window=0).identity()
+        if asked and asked != self._reading.identity():
             raise InputError.of("bands and range", f"must be those of {profile.primary}'s profile", asked, "leave them out")
-        self._reading = replace(self._reading, window=0)
         if backbone is not None:
             own = {key: value for key, value in profile.identity.items() if key != READING}
             check_same(own, backbone.identity, profile.primary, f"backbone {backbone.name}")
@@ -415,12 +410,11 @@ def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
 def gathered(scorer: Scorer, outcomes: Sequence[Score | Skipped]) -> Scores:
     """Judge the datasets of images that are scored."""
     images = tuple(outcome for outcome in outcomes if isinstance(outcome, Score))
-    return Scores(
-        primary=scorer.profile.primary,
+    return replace(
+        judged(scorer.profile, images),
         images=images,
         skipped=tuple(outcome for outcome in outcomes if isinstance(outcome, Skipped)),
         notes=(*scorer.notes, *site_judge.learnt_notes(scorer.profile.judge, (score.dataset for score in images))),
-        **site_estimates(scorer.profile.judge, images)._asdict(),
     )
 
 

@@ -178,7 +178,7 @@ FROZEN = SegmenterFamily(
     TrainingDefaults(size=448, epochs=20, batch=8, loss="bce_dice", schedule="cosine", rate=1e-2),
     "a frozen encoder (EfficientNet-Lite0, DINOv2, any of timm or transformers) under a small trained decoder",
     multiple=1,
-    describe=partial(_call, "frozen_encoder_network", "describe"),
+    describe=lambda network: network.encoder.describe(),
     restore=partial(_call, "frozen_encoder_network", "restore"),
 )
 
@@ -200,7 +200,7 @@ SAM_ADAPTER = SegmenterFamily(
     TrainingDefaults(size=1024, epochs=20, batch=2, loss="bce_iou", schedule="cosine", rate=2e-4),
     "SAM-Adapter (Chen et al. 2023) over Segment Anything's ViT-B (transformers)",
     multiple=16,
-    describe=partial(_call, "sam_adapter_network", "describe"),
+    describe=lambda network: {"config": network.config, "base_weights": network.base_weights},
     restore=partial(_call, "sam_adapter_network", "restore"),
     side=partial(_call, "sam_adapter_network", "side_of"),
 )

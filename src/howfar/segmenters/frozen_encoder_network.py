@@ -333,11 +333,6 @@ def build(options: Any, pretrained: bool | Path) -> Frozen:
     return Frozen(_loaded(name, encoder, pretrained), options.decoder, options.width, options.views)
 
 
-def describe(network: Frozen) -> Mapping[str, Any]:
-    """Return the values stored in a checkpoint to rebuild the network without the encoder's folder or the hub."""
-    return network.encoder.describe()
-
-
 def restore(options: Any, architecture: Mapping[str, Any]) -> Frozen:
     """Build the network from its description, without the encoder's folder."""
     return Frozen(restore_encoder(architecture), options.decoder, options.width, options.views)

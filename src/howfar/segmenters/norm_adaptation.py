@@ -50,10 +50,6 @@ def mixed(network: Network, squares: NDArray[np.float32], share: float) -> Netwo
     through as one batch, so the result depends on no batch size. Source: Schneider et al., "Improving robustness against common
     corruptions by covariate shift adaptation" (2020, arXiv 2006.16971), whose N / (N + n) is 1 − λ.
     """
-    if not 0.0 <= share <= 1.0:
-        raise InputError.of("share", "must lie between 0 and 1", share, "pass 0.3")
-    if squares.ndim != 4 or not len(squares):
-        raise InputError.of("squares", "must be (n, 3, h, w), of at least one image", squares.shape)
     adapted = copy.deepcopy(network).eval()
     layers = norm_layers(adapted)
     if not layers:

@@ -182,11 +182,6 @@ def build(options: Any, pretrained: bool | Path) -> SamAdapter:
     return SamAdapter(sam, options.r, None if pretrained is False else hash_state_dict(sam.state_dict()))
 
 
-def describe(network: SamAdapter) -> Mapping[str, Any]:
-    """Return the values stored in a checkpoint to rebuild the network without the base model."""
-    return {"config": network.config, "base_weights": network.base_weights}
-
-
 def restore(options: Any, architecture: Mapping[str, Any]) -> SamAdapter:
     """Build the network from its description, without the base model on disk."""
     config = architecture.get("config")

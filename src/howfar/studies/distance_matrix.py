@@ -9,13 +9,12 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 from operator import itemgetter
 from pathlib import Path
 from typing import Any, Final, TypeAlias, Unpack
 
-import numpy as np
 import pandas as pd
 
 from howfar.backbones import BackboneArgument, as_loaded
@@ -32,7 +31,7 @@ from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.pipeline.distance_intervals import PairGroups
-from howfar.pipeline.measured_pairs import PairDistances, bare, between, grouping, projector_of
+from howfar.pipeline.measured_pairs import bare, between, grouping, projector_of
 from howfar.pipeline.pair_measures import check_plan
 from howfar.progress import bar
 from howfar.projection.pca_cache import CachedRows
@@ -166,18 +165,7 @@ class MatrixPairs:
             spaces = (replace(every[0], primary=scores[one], secondary=scores[other]) for _, one, other in group)
         for (key, one, other), pair in zip(group, spaces, strict=True):
             groups = PairGroups.of(self.features[one], self.features[other])
-            yield key, row_of(between(pair, self.settings.bootstrap, self.draws[key], groups))
-
-
-def row_of(pair: PairDistances) -> dict[str, Any]:
-    """Convert a pair's numbers to a flat row, with nan for undefined numbers."""
-    row = {}
-    for name, value in asdict(pair).items():
-        if name.endswith("_ci"):
-            row[f"{name}_low"], row[f"{name}_high"] = value or (np.nan, np.nan)
-        else:
-            row[name] = np.nan if value is None else value
-    return row
+            yield key, between(pair, self.settings.bootstrap, self.draws[key], groups)
 
 
 SUMS: Final = ".sums"

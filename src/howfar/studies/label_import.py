@@ -71,7 +71,7 @@ def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSit
     # The folder that howfar certify wrote has its images in the same list, beside pictures that are none of the site's.
     listed = None if folder is None else folder / "chosen.csv"
     dataset = parse_images(listed if listed is not None and listed.is_file() else images, what="images")
-    check_files(dataset, "images", "labels are written beside them")
+    check_files(dataset.items, "images", "labels are written beside them")
     # A list has the names in the original dataset in its column ``name``.
     own = [dict(item.further).get("name", "") for item in dataset.items]
     if all(own) and len(set(own)) == len(own):

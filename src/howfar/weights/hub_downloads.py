@@ -99,22 +99,20 @@ def hub_folder(
     from huggingface_hub.errors import EntryNotFoundError
 
     cached = cached_folder(repository, wanted)
-    missing = [] if cached is None else [file for file in beside if not (cached / file).is_file()]
-    # The cache records that a repository has no such file, which is then not asked for again.
-    missing = [file for file in missing if try_to_load_from_cache(repository, file) is None]
-    if cached is not None and not missing:
-        return cached
-    reason = why_unreachable(repository, ())
     if cached is not None:
-        for file in missing:
-            if reason is None:
-                try:
+        for file in beside:
+            # The cache records that a repository has no such file, which is then not asked for again.
+            if (cached / file).is_file() or try_to_load_from_cache(repository, file) is not None:
+                continue
+            reason = why_unreachable(repository, ())
+            try:
+                if reason is None:
                     hf_hub_download(repository, file, revision=cached.name)
-                except EntryNotFoundError:
-                    continue
-                # The hub's client and its HTTP library each fail in their own ways.
-                except Exception as error:
-                    reason = one_line(error)
+            except EntryNotFoundError:
+                continue
+            # The hub's client and its HTTP library each fail in their own ways.
+            except Exception as error:
+                reason = one_line(error)
             if reason is not None:
                 _LOG.warning(
                     "%s: %s of %s is not in the hub's cache and cannot be fetched (%s): the usual is taken for what it may say",
@@ -124,6 +122,7 @@ def hub_folder(
                     reason,
                 )
         return cached
+    reason = why_unreachable(repository, ())
     if reason is None:
         # Pickled weights are downloaded only where there are no others.
         names = [file for group in wanted for file in group]

@@ -55,7 +55,7 @@ def images_of(site: DatasetArgument) -> Dataset:
     parsed = parse(site, unnamed="site")
     if not isinstance(parsed, Dataset):
         raise InputError.of("site", "must hold images", f"embeddings: {parsed.name}", "pass the folder of the images")
-    check_files(parsed, "site", "its images are handed out to be labelled, and looked up again by a later call")
+    check_files(parsed.items, "site", "its images are handed out to be labelled, and looked up again by a later call")
     return parsed.without_masks()
 
 
