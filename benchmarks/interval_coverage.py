@@ -26,7 +26,7 @@ from record import leave, parser
 from scipy.special import gammaln, hyp1f1, ndtr
 
 from howfar.distances import image_to_dataset
-from howfar.distances.dataset_distances import leave_one_out
+from howfar.distances.mean_distances import leave_one_out
 from howfar.pipeline import distance_intervals
 from howfar.pipeline.distance_intervals import DistanceDraws, PairGroups, Resamples, RowSums
 from howfar.pipeline.pair_measures import permutation_p_value

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import howfar
-from howfar import text_formatting
-from howfar.text_formatting import cell, printable, printable_json, printable_lines, unguarded, xml_text
+from howfar import formatting_and_escaping
+from howfar.formatting_and_escaping import cell, printable, printable_json, printable_lines, unguarded, xml_text
 
 ANYTHING = st.text(st.characters())
 PRINTS = {"terminal.py", "main.py", "exit_codes.py"}
@@ -83,47 +83,47 @@ def test_commands_print_through_the_files_that_write_names_out():
 @pytest.mark.parametrize(
     ("written", "expected"),
     [
-        (text_formatting.format_interval(0.5, 0.41, 0.6), "0.50 [0.41, 0.60]"),
-        (text_formatting.format_interval(-0.1, None, None, "+.3f"), "-0.100"),
-        (text_formatting.format_interval(None, None, None), "–"),
-        (text_formatting.format_estimate(0.5, 0.4, 0.6), "0.50 [0.40, 0.60]"),
-        (text_formatting.format_estimate(0.5, 0.4, 0.6, doubted=True), "(0.50 [0.40, 0.60])"),
-        (text_formatting.format_estimate(0.5, 0.2, 0.8), "not known yet"),
-        (text_formatting.share_interval(0.24, 0.03, 0.41), "24 % [3 %, 41 %]"),
-        (text_formatting.percentage_of(0.975), "97.5 %"),
-        (text_formatting.duration(0.04), "below 1 s"),
-        (text_formatting.duration(200), "3 min 20 s"),
-        (text_formatting.duration(7300), "2 h 1 min"),
-        (text_formatting.size_text(0), "0 B"),
-        (text_formatting.size_text(1234), "1.2 kB"),
-        (text_formatting.size_text(5.6e9), "5.6 GB"),
+        (formatting_and_escaping.format_interval(0.5, 0.41, 0.6), "0.50 [0.41, 0.60]"),
+        (formatting_and_escaping.format_interval(-0.1, None, None, "+.3f"), "-0.100"),
+        (formatting_and_escaping.format_interval(None, None, None), "–"),
+        (formatting_and_escaping.format_estimate(0.5, 0.4, 0.6), "0.50 [0.40, 0.60]"),
+        (formatting_and_escaping.format_estimate(0.5, 0.4, 0.6, doubted=True), "(0.50 [0.40, 0.60])"),
+        (formatting_and_escaping.format_estimate(0.5, 0.2, 0.8), "not known yet"),
+        (formatting_and_escaping.share_interval(0.24, 0.03, 0.41), "24 % [3 %, 41 %]"),
+        (formatting_and_escaping.percentage_of(0.975), "97.5 %"),
+        (formatting_and_escaping.duration(0.04), "below 1 s"),
+        (formatting_and_escaping.duration(200), "3 min 20 s"),
+        (formatting_and_escaping.duration(7300), "2 h 1 min"),
+        (formatting_and_escaping.size_text(0), "0 B"),
+        (formatting_and_escaping.size_text(1234), "1.2 kB"),
+        (formatting_and_escaping.size_text(5.6e9), "5.6 GB"),
         # A number has four significant digits, and a ratio three.
-        (text_formatting.format_number(1.23456), "1.235"),
-        (text_formatting.format_number(123456.0), "123,456"),
-        (text_formatting.format_number(0.00001234567), "1.235e-05"),
-        (text_formatting.format_number(None), "–"),
-        (text_formatting.times(1.104), "1.10×"),
-        (text_formatting.times(0.5), "0.50×"),
-        (text_formatting.times(23.46), "23.5×"),
+        (formatting_and_escaping.format_number(1.23456), "1.235"),
+        (formatting_and_escaping.format_number(123456.0), "123,456"),
+        (formatting_and_escaping.format_number(0.00001234567), "1.235e-05"),
+        (formatting_and_escaping.format_number(None), "–"),
+        (formatting_and_escaping.times(1.104), "1.10×"),
+        (formatting_and_escaping.times(0.5), "0.50×"),
+        (formatting_and_escaping.times(23.46), "23.5×"),
         # A small p-value is below a thousandth.
-        (text_formatting.format_p(0.0001), "<0.001"),
-        (text_formatting.p_text(0.0001), "p < 0.001"),
-        (text_formatting.format_p(0.20049), "0.200"),
-        (text_formatting.p_text(0.20049), "p = 0.200"),
-        (text_formatting.format_p(None), "–"),
+        (formatting_and_escaping.format_p(0.0001), "<0.001"),
+        (formatting_and_escaping.p_text(0.0001), "p < 0.001"),
+        (formatting_and_escaping.format_p(0.20049), "0.200"),
+        (formatting_and_escaping.p_text(0.20049), "p = 0.200"),
+        (formatting_and_escaping.format_p(None), "–"),
         # A change that rounds to nothing has no sign.
-        (text_formatting.signed(0.123, 2), "+0.12"),
-        (text_formatting.signed(-0.5, 2), "−0.50"),
-        (text_formatting.signed(-0.001, 2), "0.00"),
-        (text_formatting.signed(-0.0123, 3), "−0.012"),
-        (text_formatting.signed(None, 2), "–"),
+        (formatting_and_escaping.signed(0.123, 2), "+0.12"),
+        (formatting_and_escaping.signed(-0.5, 2), "−0.50"),
+        (formatting_and_escaping.signed(-0.001, 2), "0.00"),
+        (formatting_and_escaping.signed(-0.0123, 3), "−0.012"),
+        (formatting_and_escaping.signed(None, 2), "–"),
         # A share between none and all is neither.
-        (text_formatting.share(0.143), "14 %"),
-        (text_formatting.share(0.0), "0 %"),
-        (text_formatting.share(0.0004), "under 1 %"),
-        (text_formatting.share(0.005), "under 1 %"),
-        (text_formatting.share(0.9996), "over 99 %"),
-        (text_formatting.share(1.0), "100 %"),
+        (formatting_and_escaping.share(0.143), "14 %"),
+        (formatting_and_escaping.share(0.0), "0 %"),
+        (formatting_and_escaping.share(0.0004), "under 1 %"),
+        (formatting_and_escaping.share(0.005), "under 1 %"),
+        (formatting_and_escaping.share(0.9996), "over 99 %"),
+        (formatting_and_escaping.share(1.0), "100 %"),
     ],
 )
 def test_numbers_are_written_as_people_read_them(written, expected):

@@ -31,12 +31,12 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     "Distance": (
         CommandEntry(
             "compare",
-            "distance_commands:compare",
+            "distance_and_relation_commands:compare",
             "roads site-a new=photos/2024 --limit 200 --out run",
             "matrix relate select explore",
         ),
-        CommandEntry("matrix", "distance_commands:matrix", "roads site-a site-b --out alike", "compare"),
-        CommandEntry("embed", "store_commands:embed", "roads site-a --backbone dinov2", "backbones compare store export"),
+        CommandEntry("matrix", "distance_and_relation_commands:matrix", "roads site-a site-b --out alike", "compare"),
+        CommandEntry("embed", "feature_commands:embed", "roads site-a --backbone dinov2", "backbones compare store export"),
         CommandEntry("backbones", "catalogue_commands:backbones", "--json", "compare embed"),
     ),
     "Performance": (
@@ -48,7 +48,7 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
         ),
         CommandEntry(
             "relate",
-            "distance_commands:relate",
+            "distance_and_relation_commands:relate",
             "run --performance roads.parquet --performance site-a.parquet",
             "compare evaluate select",
         ),
@@ -122,8 +122,8 @@ COMMANDS: Final[dict[str, tuple[CommandEntry, ...]]] = {
     ),
     "Data and stored features": (
         CommandEntry("data", "catalogue_commands:data", "cfd CFD", "compare study"),
-        CommandEntry("store", "store_commands:store", "check features", "embed compare"),
-        CommandEntry("export", "store_commands:export", "roads site-a --to lance -o features.lance", "embed compare"),
+        CommandEntry("store", "feature_commands:store", "check features", "embed compare"),
+        CommandEntry("export", "feature_commands:export", "roads site-a --to lance -o features.lance", "embed compare"),
     ),
 }
 """Commands by their heads, in the order of the help."""

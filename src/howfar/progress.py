@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any, Final
 
-from howfar.text_formatting import printable
+from howfar.formatting_and_escaping import printable
 
 SOON: Final = 3.0
 """Seconds of work after which a file or a pipe gets its first line."""

@@ -65,12 +65,12 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "backbones.backbone_family: EMBEDDINGS",
     ),
     "image_distances": _entries(
-        "distances.dataset_distances: i_dist=image_to_dataset",
+        "distances.mean_distances: i_dist=image_to_dataset",
         "distances.knn: knn",
         "distances.mahalanobis: mahalanobis",
     ),
     "dataset_distances": _entries(
-        "distances.dataset_distances: o_dist=dataset_to_dataset energy",
+        "distances.mean_distances: o_dist=dataset_to_dataset energy",
         "distances.frechet: frechet",
         "distances.mmd: kid mmd",
         "distances.wasserstein: sliced_wasserstein mind",

@@ -13,7 +13,7 @@ from howfar.backbones import load_backbone
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests
-from howfar.weights.onnx_files import onnx_providers
+from howfar.weights.onnx_network import onnx_providers
 from worlds.onnx_network import save_onnx
 
 

@@ -7,10 +7,10 @@ import pytest
 
 from howfar.cli.main import run
 from howfar.demo import write_dataset
+from howfar.formatting_and_escaping import format_number
 from howfar.report import estimates_report as words_estimates
 from howfar.report import probable_failures as words_failures
 from howfar.results import Relation
-from howfar.text_formatting import format_number
 
 SIDE = 32
 WRITTEN = {"relation.json", "relation.parquet", "curves.parquet", "thresholds.parquet", "report.html", "figures"}

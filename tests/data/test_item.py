@@ -14,7 +14,7 @@ from howfar.data import Dataset, Item, dataset_items
 from howfar.data.dataset_items import HashColumn, ItemTable, TextColumn, first_repeat, sorted_texts
 from howfar.data.image_folder import natural_key
 from howfar.io.file_location import Url
-from howfar.io.safe_cell_urls import CellUrl, Place
+from howfar.io.url_guard import CellUrl, Place
 
 TEXT = st.text(st.characters(codec=None, exclude_characters="\0"), max_size=6)
 

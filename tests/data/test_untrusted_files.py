@@ -19,10 +19,10 @@ from PIL import Image
 from fuzz.table_mutations import not_utf8
 from howfar.data import Dataset, Item, arrow_subprocess, decode, image_decoding, parse, read_bytes
 from howfar.data.arrow_subprocess import first_look
+from howfar.data.class_names_and_predictions import read_classes
 from howfar.data.dataset_argument import expand
 from howfar.data.embeddings import load_embeddings
 from howfar.data.image_bytes import exists
-from howfar.data.image_classes import read_classes
 from howfar.data.image_decoding import decoding, pictures_in_use
 from howfar.data.image_folder import natural_key
 from howfar.data.label_files import read_labels

@@ -9,7 +9,7 @@ from scipy.stats import energy_distance
 from sklearn.neighbors import NearestNeighbors
 
 from howfar.distances import dataset_to_dataset, energy, image_to_dataset, knn, leave_one_out, self_distance
-from howfar.distances.dataset_distances import IdentityMargin, identity_margin
+from howfar.distances.mean_distances import IdentityMargin, identity_margin
 
 
 @pytest.mark.parametrize("offset", [0.0, 1e2, 1e4])

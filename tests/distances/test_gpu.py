@@ -8,7 +8,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from howfar.distances import pairwise
-from howfar.distances.dataset_distances import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
+from howfar.distances.mean_distances import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
 from howfar.distances.pairwise import row_sums, sums_by_torch
 from howfar.errors import HowfarError, InputError
 

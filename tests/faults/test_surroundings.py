@@ -135,7 +135,7 @@ def test_the_fast_tests_pass_without_any_network(tmp_path: Path, recorded: Recor
     unshared = ["unshare", "-n", "sh", "-c", 'ip link set lo up && exec "$@"', "sh"]
     if shutil.which("unshare") is None or subprocess.run([*unshared, "true"], capture_output=True).returncode:
         pytest.skip("no process can be started without a network here")
-    places = [f"tests/{name}" for name in NETWORKED] if RECORD in os.environ else ["tests/io/test_safe_cell_urls.py"]
+    places = [f"tests/{name}" for name in NETWORKED] if RECORD in os.environ else ["tests/io/test_url_guard.py"]
     command = [*unshared, sys.executable, "-m", "pytest", "-q", "-n", "0", "-m", "not slow", "-p", "no:cacheprovider", *places]
     # What these tests were started with is not for those: a folder for temporary files, say, which would be emptied.
     command += ["--basetemp", str(tmp_path / "nested")]

@@ -177,7 +177,7 @@ def load_certificate(folder: Path) -> Any:
 
 def read_profile(folder: Path) -> object:
     from howfar.pipeline.profile_file import Profile
-    from howfar.results.records import plain
+    from howfar.results.display_and_shared_records import plain
 
     profile = Profile.load(first(folder))
     return plain(profile.identity), profile.rows.sum()
@@ -413,7 +413,7 @@ READERS = (
     Reader(
         "class_predictions",
         lambda: [*both("p", CLASSES), *both("p", SHARES)],
-        of_first("howfar.data.image_classes:read_classes"),
+        of_first("howfar.data.class_names_and_predictions:read_classes"),
     ),
     Reader("box_predictions", lambda: [{"b.json": BOXES}], read_box_list),
     Reader(
@@ -438,7 +438,7 @@ READERS = (
     Reader(
         "class_names",
         lambda: [{"a.yaml": b"names:\n  0: a\n  1: b\n"}, {"a.txt": b"a\nb\n"}],
-        of_first("howfar.data.image_classes:class_names"),
+        of_first("howfar.data.class_names_and_predictions:class_names"),
     ),
     Reader(
         "performance",

@@ -29,7 +29,7 @@ OF_MODULES = {
 FUZZED = {
     "data/box_files.py": "predicted_box_files true_box_files box_predictions",
     "data/prediction_maps.py": "class_map probability_map map_signature",
-    "data/image_classes.py": "class_names true_box_files predicted_box_files",
+    "data/class_names_and_predictions.py": "class_names true_box_files predicted_box_files",
     "data/containers/parquet.py": "arrow saved_dataset image_parquet embeddings_parquet table",
     "data/arrow_subprocess.py": "arrow saved_dataset embeddings_lance",
     "data/containers/container.py": "arrow image_parquet",
@@ -117,7 +117,7 @@ NOT_FUZZED_WHY = {
     "reads the id in a document; what is no JSON counts as unchanged": "report/report_figures.py",
     "none of its own": "results/comparison_result.py",
     "hashes the installed weights, which must be the published ones": "weights/efficientnet_lite0.py",
-    "hashes a model's file, and those beside it that it names; any bytes there are a name at most": "weights/onnx_files.py",
+    "hashes a model's file, and those beside it that it names; any bytes there are a name at most": "weights/onnx_network.py",
     "unpickles what this run itself has pickled for its workers": "runners.py",
     "reads the store, whose own tests of faults damage every file of it": (
         "store/feature_store.py store/folders.py store/sqlite_index.py store/inventory_and_pruning.py store/shard_catalog.py "

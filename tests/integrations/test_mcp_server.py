@@ -14,8 +14,8 @@ from PIL import Image
 
 import howfar
 from howfar.demo import write_dataset
+from howfar.formatting_and_escaping import format_interval
 from howfar.integrations.mcp_server import INSTRUCTIONS, server
-from howfar.text_formatting import format_interval
 
 mcp = pytest.importorskip("mcp", reason="the official SDK is not installed: pip install 'howfar[mcp]'")
 anyio = pytest.importorskip("anyio")

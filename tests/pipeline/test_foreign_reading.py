@@ -99,7 +99,7 @@ def test_six_exports_are_right_or_one_line_names_the_options(taken, output, line
     reading = document["reading"]
     assert (reading["output"], reading["channel"], reading["channels"]) == (output, 0, 1)
     np.testing.assert_allclose(reading["std"], NORMALISATIONS[taken][1], rtol=1e-5)
-    assert f"note: {howfar.results.records.NetworkReading(**reading)}" in err
+    assert f"note: {howfar.results.display_and_shared_records.NetworkReading(**reading)}" in err
     assert document["notes"] == []
 
 

@@ -85,8 +85,8 @@ def test_no_p_value_depends_on_rounding(make, threads, monkeypatch):
 
 def test_every_registered_distance_stands_among_the_rivals(monkeypatch):
     ours = dict(registry.OURS)
-    ours["dataset_distances"] = {**ours["dataset_distances"], "ours": "howfar.distances.dataset_distances:dataset_to_dataset"}
-    ours["image_distances"] = {**ours["image_distances"], "theirs": "howfar.distances.dataset_distances:image_to_dataset"}
+    ours["dataset_distances"] = {**ours["dataset_distances"], "ours": "howfar.distances.mean_distances:dataset_to_dataset"}
+    ours["image_distances"] = {**ours["image_distances"], "theirs": "howfar.distances.mean_distances:image_to_dataset"}
     monkeypatch.setattr(registry, "OURS", ours)
     measured = measure(pair(4, 12, 9), bootstrap=0)
     assert measured.rivals["ours"] == pytest.approx(measured.i_dist.mean())

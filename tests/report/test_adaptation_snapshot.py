@@ -16,7 +16,7 @@ from howfar.report import adaptation_report as report
 from howfar.report import adaptation_sentences as words
 from howfar.report.section import Context, FigurePart, Section, Table
 from howfar.results.adaptation_result import Adaptation, Adaptations
-from howfar.results.records import Interval
+from howfar.results.display_and_shared_records import Interval
 from snapshots import WRITE
 
 FOLDER = Path(__file__).parent / "snapshots"

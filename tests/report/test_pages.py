@@ -25,7 +25,7 @@ from howfar.report.section import Cell, Column, Table, TablePart, interval_cell
 from howfar.report.study_report import as_csv, as_latex, write_section_report
 from howfar.results import Comparison, Relation
 from howfar.results.assessment_result import Assessment, LabelledSet
-from howfar.results.records import Interval
+from howfar.results.display_and_shared_records import Interval
 from howfar.results.relation_result import Gate, GateReading
 from worlds.html_page import Page
 

@@ -13,8 +13,8 @@ from categories import NAMES, write_categories, write_study
 from howfar import perturb
 from howfar.errors import InputError, UnknownNameError
 from howfar.paper import scene_categories as study_module
+from howfar.results.display_and_shared_records import matching
 from howfar.results.distance_studies import UNCHANGED, Robustness, Scenes
-from howfar.results.records import matching
 from howfar.studies.distance_matrix import SUMS
 from howfar.studies.study_file.run_and_estimate import study
 

@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 
 from howfar.errors import InputError, MissingExtraError
 from howfar.weights import hub_downloads
-from howfar.weights.onnx_files import import_onnxruntime
+from howfar.weights.onnx_network import import_onnxruntime
 from howfar.weights.state_dicts import hash_state_dict, read_state_dict
 from worlds.hub import put_into_cache
 

@@ -22,7 +22,7 @@ from howfar.option_validation import picked
 from howfar.options import Fits
 from howfar.options_by_function import BackboneOptions
 from howfar.protocols import Backbone
-from howfar.results.records import plain
+from howfar.results.display_and_shared_records import plain
 
 if TYPE_CHECKING:
     from torch import nn

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess, ResizingBackbone
 from howfar.errors import InputError, option
-from howfar.weights.onnx_files import OnnxNetwork, hash_onnx, named_tensor_files
+from howfar.weights.onnx_network import OnnxNetwork, hash_onnx, named_tensor_files
 
 
 class OnnxBackbone(ResizingBackbone):

@@ -29,7 +29,7 @@ from howfar.backbones.preprocessing import Preprocess, ResizingBackbone
 from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.segmenters.input_normalisation import Normalise
 from howfar.store import local_root
-from howfar.weights.onnx_files import open_session
+from howfar.weights.onnx_network import open_session
 from howfar.weights.state_dicts import computing_in, dtype_of, hash_state_dict
 
 CHECKED: Final = 4  # images of the first batch that both torch and the engine compute

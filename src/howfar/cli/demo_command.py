@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from howfar.cli.terminal import console, print_paths, print_table
+from howfar.formatting_and_escaping import format_interval, format_number, share
 from howfar.io.file_location import ready_folder
 from howfar.progress import stage
-from howfar.text_formatting import format_interval, format_number, share
 
 if TYPE_CHECKING:
     from howfar.data import Dataset

@@ -10,9 +10,9 @@ import typer
 
 from howfar.cli import flags, terminal
 from howfar.errors import InputError
+from howfar.formatting_and_escaping import format_number
 from howfar.io.file_location import ready_file, ready_folder
 from howfar.options_by_function import CorruptOptions, EvaluateOptions, PromptOptions
-from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:
     from howfar.results import Evaluation

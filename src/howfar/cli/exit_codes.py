@@ -15,12 +15,12 @@ import typer
 
 from howfar.cli.config_file import Config
 from howfar.errors import HowfarError, InputError, RunnerError, StoreError, one_line, rule_broken
+from howfar.formatting_and_escaping import printable, printable_lines
 from howfar.option_validation import declared
 from howfar.options import FOLDED, FOLDED_NAME
 from howfar.options_by_function import BackboneOptions
 from howfar.progress import end
 from howfar.registry import registered_by
-from howfar.text_formatting import printable, printable_lines
 
 
 def flags_of(command: Any) -> dict[str, str]:
@@ -135,7 +135,7 @@ def _unforeseen(error: BaseException, arguments: Sequence[str]) -> str:
     """Write versions, command and traceback, without any file's content, into a new file, and state its path."""
     from dataclasses import asdict
 
-    from howfar.results.records import Provenance
+    from howfar.results.display_and_shared_records import Provenance
 
     modules = {str(frame.f_globals.get("__name__")) for frame, _ in traceback.walk_tb(error.__traceback__)}
     known = "a value is nested too deep, or" if isinstance(error, RecursionError) else "this is"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar.cli import flags
-from howfar.cli.distance_commands import show_judgements
+from howfar.cli.distance_and_relation_commands import show_judgements
 from howfar.cli.exit_codes import INTERRUPTED
 from howfar.cli.terminal import SHOWN, answer, console, json_text, print_json, print_paths, print_skipped, print_table, say
 from howfar.errors import InputError

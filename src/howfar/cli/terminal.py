@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from howfar.errors import InputError
+from howfar.formatting_and_escaping import printable, printable_json
 from howfar.progress import end, silence
-from howfar.text_formatting import printable, printable_json
 
 if TYPE_CHECKING:
     from rich.console import Console
 
     from howfar.results import Skipped
-    from howfar.results.records import NetworkReading, Shown
+    from howfar.results.display_and_shared_records import NetworkReading, Shown
 
 
 class _Level:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 from howfar import registry
 from howfar.cli import flags, terminal
 from howfar.cli.flags import typed_options
+from howfar.formatting_and_escaping import format_number
 from howfar.io.file_location import ready_file, ready_folder
 from howfar.options_by_function import AdaptOptions, PredictOptions, TrainOptions
-from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:
     from howfar.segmenters.checkpoint import Checkpoint
@@ -106,7 +106,7 @@ def predict(
 ) -> None:
     """Write a probability map of every image of DATASET, 8-bit grey, p = value / 255; maps that are there already are kept."""
     from howfar.pipeline.prediction import predict as study
-    from howfar.results.records import plain
+    from howfar.results.display_and_shared_records import plain
 
     ready_folder("out", out)
     predicted = study(model, dataset, out, **chosen)

@@ -13,10 +13,10 @@ from howfar.data.image_decoding import shown
 from howfar.data.image_encoding import png_bytes
 from howfar.data.image_folder import stem
 from howfar.errors import ImageError, InputError
+from howfar.formatting_and_escaping import xml_text
 from howfar.io.atomic import STAGING, replace, replace_text
 from howfar.io.file_location import is_in_memory, is_url
 from howfar.pixel_options import file_and_reading
-from howfar.text_formatting import xml_text
 
 Images = Literal["none", "copy", "link"]
 LAYOUTS = {"coco": ("annotations/instances_default.json", "images/default"), "cvat": ("annotations.xml", "images")}

@@ -16,10 +16,10 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from howfar.data.annotations import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
+from howfar.data.class_names_and_predictions import CategoryNames, named, read_names
 from howfar.data.coco import read_coco_boxes, read_results
 from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
 from howfar.data.dataset_items import Item
-from howfar.data.image_classes import CategoryNames, named, read_names
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted, path_text, stem, walk
 from howfar.data.json_and_tables import (
@@ -39,8 +39,8 @@ from howfar.data.json_and_tables import (
 )
 from howfar.data.label_files import Labels, matched, read_export
 from howfar.errors import ImageError, InputError, MissingPathError, one_line
+from howfar.formatting_and_escaping import printable
 from howfar.io.file_location import absolute
-from howfar.text_formatting import printable
 
 FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], …], "scores": [0.9, …], "labels": ["car", …]}, …]'
 

@@ -30,7 +30,7 @@ from howfar.data.annotations import (
 from howfar.data.dataset import Dataset
 from howfar.data.image_folder import counted
 from howfar.errors import InputError, MissingExtraError
-from howfar.text_formatting import printable
+from howfar.formatting_and_escaping import printable
 
 
 def coco_shape(segmentation: Any, height: int, width: int) -> Shape:

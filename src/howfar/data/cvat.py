@@ -7,8 +7,8 @@ from xml.etree import ElementTree
 
 from howfar.data.annotations import CATEGORY, LabelExport, Mark, MarkedImage, Shape, blank, bounds, from_runs, polygon, to_runs
 from howfar.errors import InputError
+from howfar.formatting_and_escaping import xml_text
 from howfar.memory import check_file
-from howfar.text_formatting import xml_text
 
 _CORNERS: Final = ("xtl", "ytl", "xbr", "ybr")
 _PLACE: Final = ("left", "top", "width", "height")

@@ -27,7 +27,7 @@ from howfar.data.json_and_tables import read_json, readable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.file_location import Location, Url, absolute, as_location, file_system, is_url
-from howfar.io.safe_cell_urls import name_place
+from howfar.io.url_guard import name_place
 from howfar.pixel_options import by_colour, is_colour_asked, reading_asked
 from howfar.results import Features, Skipped
 

@@ -28,13 +28,13 @@ from howfar.data.image_bytes import content_hash
 from howfar.data.image_folder import path_text
 from howfar.data.json_and_tables import cell_text, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
+from howfar.formatting_and_escaping import printable
 from howfar.io.array_archive import map_array, read_array
 from howfar.io.atomic import appearing, naming, staging, synced
 from howfar.io.file_location import Location, as_location
 from howfar.memory import at_a_time, check_file, file_limit
 from howfar.protocols import Rows
 from howfar.results import Features, Skipped
-from howfar.text_formatting import printable
 
 
 def mapping_of(array: NDArray[Any]) -> mmap.mmap | None:

@@ -23,7 +23,7 @@ from howfar.data.containers import find
 from howfar.data.dataset_items import Item
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.file_location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
-from howfar.io.safe_cell_urls import recorded
+from howfar.io.url_guard import recorded
 from howfar.memory import check_file
 from howfar.pixel_options import file_and_colour, file_and_reading
 

@@ -14,10 +14,10 @@ from howfar.data.dataset_items import DatasetFields, Item, ItemTable, TextColumn
 from howfar.data.image_bytes import exists
 from howfar.data.json_and_tables import TABLES, cell_text, readable, refuse_separator
 from howfar.errors import InputError, one_line
+from howfar.formatting_and_escaping import printable, unguarded, written_out
 from howfar.io.file_location import Location, absolute, as_location, is_url, open_binary
-from howfar.io.safe_cell_urls import cell_location
+from howfar.io.url_guard import cell_location
 from howfar.results import Skipped
-from howfar.text_formatting import printable, unguarded, written_out
 
 Columns: TypeAlias = Mapping[str, Sequence[str | None]]
 WANTED: Final = ("image", "mask", "label", "group")

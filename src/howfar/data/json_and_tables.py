@@ -15,10 +15,10 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.formatting_and_escaping import printable
 from howfar.io.untrusted_parquet import read_frame
 from howfar.memory import check_file
 from howfar.option_validation import nearest
-from howfar.text_formatting import printable
 
 if TYPE_CHECKING:
     import pandas as pd

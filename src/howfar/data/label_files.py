@@ -10,17 +10,17 @@ from zipfile import ZipFile, is_zipfile
 import numpy as np
 
 from howfar.data.annotations import CATEGORY, LabelExport, Shape, blank
+from howfar.data.class_names_and_predictions import labelled_by_folders
 from howfar.data.coco import read_coco
 from howfar.data.cvat import read_cvat
 from howfar.data.dataset import Dataset, by_file_name, examples, match_names
-from howfar.data.image_classes import labelled_by_folders
 from howfar.data.image_folder import natural_key, path_text, stem, walk
 from howfar.data.json_and_tables import COPIES, file_bytes, parsed, parsed_xml, readable, texts_of_csv
 from howfar.data.label_studio import read_label_studio
 from howfar.errors import InputError
+from howfar.formatting_and_escaping import unguarded, xml_text
 from howfar.io.file_location import absolute
 from howfar.memory import check_file
-from howfar.text_formatting import unguarded, xml_text
 
 KINDS = "a folder of masks, or a file that COCO (.json), CVAT (.xml) or Label Studio (.json) exported"
 KINDS_OF_CLASSES = (

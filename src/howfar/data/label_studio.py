@@ -13,9 +13,9 @@ import numpy as np
 
 from howfar.data.annotations import MOST, LabelExport, Mark, MarkedImage, Shape, polygon, to_runs
 from howfar.errors import InputError
+from howfar.formatting_and_escaping import xml_text
 from howfar.io.file_location import is_url
 from howfar.memory import check_file
-from howfar.text_formatting import xml_text
 
 _LABELS: Final = ("brushlabels", "polygonlabels", "rectanglelabels", "labels")
 """Where the value of a result may hold the names of labels."""

@@ -31,11 +31,11 @@ from howfar.data.image_formats import image_endings
 from howfar.data.image_table import WANTED, list_rows, why_no_file
 from howfar.data.json_and_tables import cell_text
 from howfar.errors import ImageError, InputError, one_line
+from howfar.formatting_and_escaping import printable
 from howfar.io.file_location import Location, Url, absolute, as_location, is_url
-from howfar.io.safe_cell_urls import name_place
+from howfar.io.url_guard import name_place
 from howfar.pixel_options import reading_asked
 from howfar.results import Features, Skipped
-from howfar.text_formatting import printable
 
 if TYPE_CHECKING:
     import pandas as pd

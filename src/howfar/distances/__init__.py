@@ -1,9 +1,9 @@
 """Compute distances from images to a dataset and between datasets, over projected features (or any others)."""
 
-from howfar.distances.dataset_distances import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
 from howfar.distances.frechet import frechet
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import mahalanobis
+from howfar.distances.mean_distances import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
 from howfar.distances.mmd import kid, mmd
 from howfar.distances.wasserstein import mind, sliced_otdd, sliced_wasserstein
 

@@ -22,7 +22,7 @@ from howfar.figures.performance_figures import FEWEST
 from howfar.figures.style import ForestRow, forest, frame_forest
 from howfar.relation.performance_by_distance import curve
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation
-from howfar.results.records import Interval, matching
+from howfar.results.display_and_shared_records import Interval, matching
 
 BARS_TITLE, BARS_BACKGROUND = "before and after adaptation", "with and without background images"
 GAINS_TITLE, ROWS_TITLE = "Gain of mean F", "What the models predict"

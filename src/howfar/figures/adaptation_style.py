@@ -8,7 +8,7 @@ import pandas as pd
 from howfar.errors import InputError
 from howfar.figures import style
 from howfar.results.adaptation_result import BASELINE, F_ODS, F_OWN, Adaptation
-from howfar.results.records import matching
+from howfar.results.display_and_shared_records import matching
 
 RANDOM = "random"
 PLAIN = style.Look(style.PRIMARY, "-", "o")

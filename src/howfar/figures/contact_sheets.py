@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
 from howfar.figures import Caption, registered, style
+from howfar.formatting_and_escaping import format_number, share
 from howfar.io.file_location import is_in_memory
 from howfar.results import Comparison, Selection
-from howfar.text_formatting import format_number, share
 
 SIDE = 144
 NONE = "none"

@@ -15,10 +15,10 @@ from numpy.typing import ArrayLike
 from howfar.arrays import Float64Array
 from howfar.figures import Caption, registered, style
 from howfar.figures.style import ForestRow, forest, frame_forest
+from howfar.formatting_and_escaping import format_interval, format_number, signed, times
 from howfar.results import Comparison
 from howfar.results.backbones_result import BackboneComparison
 from howfar.results.comparison_result import Matrix
-from howfar.text_formatting import format_interval, format_number, signed, times
 
 UNDEFINED = "undefined: P's own images have no distance from each other"
 MUTUAL: Final = "mutual distance"

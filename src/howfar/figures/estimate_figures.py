@@ -16,10 +16,10 @@ from howfar.errors import HowfarError
 from howfar.figures import Caption, registered, style
 from howfar.figures.contact_sheets import Thumbnail, highest, square, thumbnail, unit_values
 from howfar.figures.style import ForestRow, forest, frame_forest
+from howfar.formatting_and_escaping import format_estimate, format_interval, says_nothing
 from howfar.results import Relation
 from howfar.results.assessment_result import Assessment
 from howfar.results.certificate_result import Certificate, Step
-from howfar.text_formatting import format_estimate, format_interval, says_nothing
 
 ESTIMATES_TITLE, SITES_TITLE = "Estimated mean performance", "What to expect of each site"
 ERRORS_TITLE = "Estimators of performance, each judged on datasets left out"

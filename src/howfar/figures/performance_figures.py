@@ -12,10 +12,10 @@ from matplotlib.patheffects import withStroke
 
 from howfar.arrays import Float64Array
 from howfar.figures import Caption, registered, style
+from howfar.formatting_and_escaping import signed
 from howfar.metrics import THRESHOLDS, Counts, f, precision_recall
 from howfar.relation.performance_by_distance import moving_average
 from howfar.results import DatasetRelation, DistancePart, Evaluation, Interval, Relation
-from howfar.text_formatting import signed
 
 COLUMNS = 3
 FEW, FEWEST = 60, 10

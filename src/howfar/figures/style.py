@@ -27,8 +27,8 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
+from howfar.formatting_and_escaping import printable_lines
 from howfar.results import Comparison, DatasetSummary, Relation
-from howfar.text_formatting import printable_lines
 
 INK = "#1f2328"
 MUTED = "#59636e"

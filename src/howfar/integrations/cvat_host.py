@@ -12,8 +12,8 @@ from howfar.data.annotations import LabelExport
 from howfar.data.json_and_tables import file_bytes, parsed_xml, readable
 from howfar.data.label_files import read_export
 from howfar.errors import InputError
+from howfar.formatting_and_escaping import xml_text
 from howfar.integrations.labelling_host import SECONDS, LabellingHost, handed_over
-from howfar.text_formatting import xml_text
 
 
 class CvatHost(LabellingHost):

@@ -15,6 +15,7 @@ import howfar
 from howfar import glossary
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, UnknownNameError, one_line, rule_broken
 from howfar.explore.server import serving
+from howfar.formatting_and_escaping import format_interval, format_number, format_p
 from howfar.io.file_location import ready_folder, was_url
 from howfar.option_validation import nearest
 from howfar.options import DEFAULT_BACKBONE
@@ -24,7 +25,6 @@ from howfar.report.explorer import site_of
 from howfar.results.assessment_result import Assessment
 from howfar.results.certificate_result import Certificate
 from howfar.results.file_checks import every_result
-from howfar.text_formatting import format_interval, format_number, format_p
 
 STORE: Final = "store"
 """Folder of the features, below the server's folder."""

@@ -7,6 +7,7 @@ from typing import Any, Final
 from howfar import __version__
 from howfar.arrays import group_numbers
 from howfar.errors import InputError, MissingPathError, one_line
+from howfar.formatting_and_escaping import format_interval, format_number, says_nothing
 from howfar.integrations.onnx_gate import digest_of
 from howfar.io.atomic import replace_text
 from howfar.io.file_location import absolute, ready_file
@@ -17,7 +18,6 @@ from howfar.results.assessment_result import Assessment
 from howfar.results.certificate_result import Certificate
 from howfar.results.evaluation_result import Evaluation
 from howfar.significance.bootstrap import average, image_weights
-from howfar.text_formatting import format_interval, format_number, says_nothing
 
 _TASKS: Final = {"classification": "image-classification", "detection": "object-detection"}
 _END: Final = "<!-- end of howfar -->"

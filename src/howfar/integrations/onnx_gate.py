@@ -15,8 +15,8 @@ from howfar.io.file_location import absolute, ready_file
 from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import FAR
 from howfar.pixel_options import READING
-from howfar.results.records import plain
-from howfar.weights.onnx_files import OnnxNetwork, hash_onnx, open_session
+from howfar.results.display_and_shared_records import plain
+from howfar.weights.onnx_network import OnnxNetwork, hash_onnx, open_session
 
 OPSET, OLDEST_OPSET, _IR_VERSION = 17, 13, 8
 _GATE: Final = """

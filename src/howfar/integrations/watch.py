@@ -35,7 +35,7 @@ from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import Arrival, Group, Scorer, gathered, load_again
 from howfar.report.page import fill
 from howfar.results.check_result import Check
-from howfar.results.records import Skipped
+from howfar.results.display_and_shared_records import Skipped
 from howfar.results.scores import Score
 from howfar.studies.check import log_and_alarm as logs
 from howfar.studies.check.check_site import certifying, decided, judged_since

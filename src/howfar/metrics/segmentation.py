@@ -7,11 +7,11 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
+from howfar.formatting_and_escaping import format_number
 from howfar.metrics import threshold_counts as counting
 from howfar.metrics.metric_interface import MetricScore, mean_of_defined, tallies
 from howfar.metrics.probability_maps import THRESHOLDS
 from howfar.metrics.threshold_counts import Counts, as_tolerance, f_per_image
-from howfar.text_formatting import format_number
 
 
 @dataclass(frozen=True, eq=False, repr=False)

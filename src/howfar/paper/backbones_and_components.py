@@ -12,7 +12,7 @@ from pydantic import Field
 from howfar import options
 from howfar.backbones import as_loaded, card_of
 from howfar.data import Dataset
-from howfar.distances.dataset_distances import dataset_to_dataset, self_distance
+from howfar.distances.mean_distances import dataset_to_dataset, self_distance
 from howfar.errors import InputError
 from howfar.option_validation import checked
 from howfar.options_by_function import CompareSettings
@@ -23,8 +23,8 @@ from howfar.projection import Projector
 from howfar.projection.basis import plateau
 from howfar.results import Features, Provenance, Settings
 from howfar.results.backbones_result import BackboneFeature, DistanceTable
+from howfar.results.display_and_shared_records import matching
 from howfar.results.distance_studies import Components
-from howfar.results.records import matching
 from howfar.studies.compare_backbones import by_image, with_agreement
 from howfar.studies.compare_datasets import compared
 from howfar.studies.near_duplicates import CopySearch, hashing, without_leaks

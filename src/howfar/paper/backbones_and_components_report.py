@@ -12,15 +12,15 @@ from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registration, style
 from howfar.figures.distance_figures import backbones_agreement, backbones_relative, curve, dataset_violins, min_max
+from howfar.formatting_and_escaping import format_number, signed
 from howfar.paper.printed_values import SHORT_ROWS, TABLE_2, TABLE_6, scaled_rows
 from howfar.report import section as doc
 from howfar.report.backbones_report import FEW_SETS
 from howfar.report.backbones_report import lead as agreement_lead
 from howfar.results import Comparison, DatasetSummary
 from howfar.results.backbones_result import DistanceTable
+from howfar.results.display_and_shared_records import Interval, matching
 from howfar.results.distance_studies import Components
-from howfar.results.records import Interval, matching
-from howfar.text_formatting import format_number, signed
 
 COLUMNS: Final = 3
 MOST: Final = 12

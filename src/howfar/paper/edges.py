@@ -19,7 +19,7 @@ from howfar.progress import bar
 from howfar.random_streams import stream
 from howfar.results import Provenance, Skipped
 from howfar.results.adaptation_result import BASELINE
-from howfar.results.records import matching
+from howfar.results.display_and_shared_records import matching
 from howfar.results.segmenter_studies import EdgeDifference, Edges, ModelEdges
 from howfar.significance.bootstrap import average, image_weights
 from howfar.studies.study_file.kind import DatasetName, KindSettings, StudyKind, Work, setting

@@ -9,10 +9,10 @@ from matplotlib.figure import Figure
 
 from howfar.figures import Caption, registered, registration, style
 from howfar.figures.contact_sheets import Thumbnail, extent, probabilities, square, thumbnail
+from howfar.formatting_and_escaping import share, signed
 from howfar.report import section as doc
-from howfar.results.records import Interval
+from howfar.results.display_and_shared_records import Interval
 from howfar.results.segmenter_studies import Edges, ModelEdges
-from howfar.text_formatting import share, signed
 
 _STEP: Final = 1.05
 _LABELS: Final = 0.72

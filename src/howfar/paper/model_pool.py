@@ -36,7 +36,7 @@ from howfar.relation.rank_stability import interval_of, ranking, ranks_of
 from howfar.relation.trend import verdict
 from howfar.results import Interval, Provenance, Trend
 from howfar.results.adaptation_result import BASELINE, F_OWN, Adaptation
-from howfar.results.records import keyed, matching
+from howfar.results.display_and_shared_records import keyed, matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, WISHES, Pool
 from howfar.runners import LocalRunner
 from howfar.segmenters.checkpoint import Checkpoint

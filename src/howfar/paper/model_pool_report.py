@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 
 from howfar.figures import Caption, style
 from howfar.figures.style import ForestRow, forest, frame_forest
+from howfar.formatting_and_escaping import format_number, share, signed
 from howfar.report import section as doc
-from howfar.results.records import Interval, matching
+from howfar.results.display_and_shared_records import Interval, matching
 from howfar.results.segmenter_studies import ALL_SETS, SECONDS, WEIGHTED, Pool
-from howfar.text_formatting import format_number, share, signed
 
 F_CURVES = (0.2, 0.4, 0.6, 0.8)
 MOST_DATASETS = 8

@@ -15,7 +15,7 @@ from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.data import Dataset
 from howfar.data.image_folder import natural_key
 from howfar.data.name_attributes import FINEGPR, variation_columns, variations
-from howfar.distances.dataset_distances import identity_margin, image_to_dataset, self_distance
+from howfar.distances.mean_distances import identity_margin, image_to_dataset, self_distance
 from howfar.errors import InputError
 from howfar.io.partial_results import KeptArrays, part_key
 from howfar.option_validation import nearest
@@ -27,8 +27,8 @@ from howfar.projection.pca_cache import CachedRows
 from howfar.projection.projector import principal_coordinates
 from howfar.random_streams import stream
 from howfar.results import Features, Provenance
+from howfar.results.display_and_shared_records import keyed
 from howfar.results.distance_studies import UNCHANGED, Identity
-from howfar.results.records import keyed
 from howfar.significance import interval, resample_counts
 from howfar.studies.study_file.kind import BackboneNames, DatasetName, StudyKind, Work
 from howfar.studies.study_file.read_study_file import Inputs

@@ -15,11 +15,11 @@ from matplotlib.patches import Patch
 from howfar.figures import Caption, style
 from howfar.figures.contact_sheets import photograph
 from howfar.figures.distance_figures import FEW, shape
+from howfar.formatting_and_escaping import share, signed
 from howfar.paper.printed_values import TABLE_9
 from howfar.report import section as doc
+from howfar.results.display_and_shared_records import Interval, matching
 from howfar.results.distance_studies import UNCHANGED, Identity, called
-from howfar.results.records import Interval, matching
-from howfar.text_formatting import share, signed
 
 STEP = 1.12
 TITLE = 0.26

@@ -18,13 +18,13 @@ from howfar.errors import ImageError
 from howfar.figures import Caption, registered, registration, style
 from howfar.figures import contact_sheets as sheets
 from howfar.figures.contact_sheets import PictureBlock, PictureCell, StandInImage
+from howfar.formatting_and_escaping import format_number
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, made_section
 from howfar.report.report_figures import draw_figures
-from howfar.results.records import Interval, matching
+from howfar.results.display_and_shared_records import Interval, matching
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.significance.bootstrap import average, image_weights
-from howfar.text_formatting import format_number
 
 FOREGROUND: Final = "#00a651"
 BACKGROUND: Final = "#e4002b"

@@ -22,8 +22,8 @@ from howfar.pipeline.measured_pairs import forget_pairs
 from howfar.progress import bar
 from howfar.relation.rank_stability import Distances, agreements, mean_change
 from howfar.results import Comparison, Features, Provenance, Settings
+from howfar.results.display_and_shared_records import keyed
 from howfar.results.distance_studies import UNCHANGED, Robustness, Scenes, StudiedBackbone
-from howfar.results.records import keyed
 from howfar.studies.compare_datasets import compared, matrix_notes
 from howfar.studies.distance_matrix import summed_once
 from howfar.studies.study_file.kind import BackboneNames, DatasetName, DatasetNames, StudyKind, Work, setting

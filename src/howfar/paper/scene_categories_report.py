@@ -16,9 +16,9 @@ from howfar.figures.contact_sheets import photograph, three_digits
 from howfar.figures.distance_figures import half_violin
 from howfar.paper.printed_values import is_listed, scene_label
 from howfar.report import section as doc
+from howfar.results.display_and_shared_records import Interval, matching
 from howfar.results.distance_studies import UNCHANGED, End, Robustness, Scenes
 from howfar.results.distance_studies import with_interval as written
-from howfar.results.records import Interval, matching
 
 CLOSEST, FARTHEST = style.COLOURS[:2]
 STEP: Final = 1.12

@@ -17,7 +17,7 @@ from howfar.relation.performance_by_distance import PerformancePoints
 from howfar.relation.trend import pooled_trend, verdict
 from howfar.results import Interval, Trend
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation
-from howfar.results.records import matching
+from howfar.results.display_and_shared_records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 from howfar.studies.adaptation.adaptation_tables import interval
 from howfar.studies.adaptation.models import RANDOM, Arm

@@ -18,7 +18,7 @@ from howfar.report import section as doc
 from howfar.report.adaptation_report import ABSENT, beside, curves, folder_of, rows_part, suppression_table
 from howfar.report.adaptation_sentences import did, in_points, price
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN
-from howfar.results.records import Interval, matching
+from howfar.results.display_and_shared_records import Interval, matching
 from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
 
 TITLE = "Slope of F on distance"

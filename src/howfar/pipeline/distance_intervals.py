@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array, group_numbers
-from howfar.distances.dataset_distances import energy_of_sums, of_other_groups, own_group_sums
 from howfar.distances.frechet import frechet_of_draws
+from howfar.distances.mean_distances import energy_of_sums, of_other_groups, own_group_sums
 from howfar.distances.mmd import Kernel, cubic, gaussian, kernel_forms, median_bandwidth, typical
 from howfar.distances.pairwise import bilinear_forms, both_sums, quadratic_forms, row_sums
 from howfar.distances.wasserstein import Slices

@@ -35,7 +35,7 @@ from howfar.pixel_options import READING as PIXELS
 from howfar.pixel_options import PixelReading, file_and_reading
 from howfar.progress import bar, stage
 from howfar.results import Skipped
-from howfar.results.records import NetworkReading, plain
+from howfar.results.display_and_shared_records import NetworkReading, plain
 from howfar.runners import available_cores
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
@@ -54,7 +54,7 @@ from howfar.segmenters.predictor import (
     resized_map,
 )
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD
-from howfar.weights.onnx_files import BYTE, hash_onnx
+from howfar.weights.onnx_network import BYTE, hash_onnx
 from howfar.weights.state_dicts import hash_state_dict
 
 LARGER = 2.0

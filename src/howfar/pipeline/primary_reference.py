@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, group_numbers, significant
-from howfar.distances.dataset_distances import image_to_dataset, leave_one_out
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted, leave_one_out_residual, subspace_residual
+from howfar.distances.mean_distances import image_to_dataset, leave_one_out
+from howfar.formatting_and_escaping import format_number, printable
 from howfar.pipeline.distance_intervals import ROUNDING
 from howfar.pipeline.measured_pairs import projector_of
 from howfar.pipeline.pair_measures import check_plan
@@ -23,7 +24,6 @@ from howfar.relation.site_judge import SiteJudge
 from howfar.results import Features, Provenance, Settings, Skipped
 from howfar.significance import p_values, percentiles
 from howfar.significance.bootstrap import single_group
-from howfar.text_formatting import format_number, printable
 
 CONFORMAL = 19
 GATE_COLUMNS: Final = {

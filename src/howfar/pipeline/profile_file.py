@@ -21,7 +21,7 @@ from howfar.pixel_options import READING
 from howfar.projection import Basis
 from howfar.relation.site_judge import SiteJudge
 from howfar.results import Provenance, Skipped
-from howfar.results.records import plain
+from howfar.results.display_and_shared_records import plain
 from howfar.results.scores import Scores
 
 KIND = "howfar profile"

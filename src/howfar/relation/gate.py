@@ -16,9 +16,9 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError, one_line
+from howfar.formatting_and_escaping import format_number
 from howfar.relation.labelled_images import Columns, column, rows
 from howfar.results.relation_result import Gate, GateReading
-from howfar.text_formatting import format_number
 
 TILE: Final = "predict by tiles: --tile"
 CERTIFY: Final = "label 8: howfar certify SITE --predictions DIR -k 8"

@@ -25,7 +25,7 @@ from howfar.relation.labelled_images import MIRRORED, Columns, LabelledImages, r
 from howfar.relation.leave_one_dataset_out import HiddenSite, judge_labelled
 from howfar.relation.performance_estimators import every, named
 from howfar.results import Choice, Failures, Judgement, SetEstimate
-from howfar.results.records import plain
+from howfar.results.display_and_shared_records import plain
 from howfar.results.relation_result import Gate
 
 MEAN: Final = "mean"

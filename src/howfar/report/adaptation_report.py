@@ -24,6 +24,7 @@ from howfar.figures.adaptation_figures import (
     ranges,
     rows_caption,
 )
+from howfar.formatting_and_escaping import signed
 from howfar.report import adaptation_sentences, explorer
 from howfar.report import section as doc
 from howfar.report.adaptation_sentences import both_scores, gain, opposed, over_random, points, standing
@@ -31,8 +32,7 @@ from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.report_figures import Figures, draw_figures
 from howfar.report.reproduction_code import rerun_adaptation
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
-from howfar.results.records import Interval
-from howfar.text_formatting import signed
+from howfar.results.display_and_shared_records import Interval
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,10 +7,10 @@ from typing import Any
 
 from howfar.figures import adaptation_style as adapted
 from howfar.figures.adaptation_figures import Bar, ranges
+from howfar.formatting_and_escaping import signed
 from howfar.report import section as doc
 from howfar.results.adaptation_result import ALL, BASELINE, Adaptation
-from howfar.results.records import Interval, matching
-from howfar.text_formatting import signed
+from howfar.results.display_and_shared_records import Interval, matching
 
 FEW_SEEDS = 5
 MOST_NAMED = 6

@@ -7,6 +7,7 @@ from typing import Any, Final
 from markupsafe import Markup
 
 from howfar.figures.distance_figures import looks, nearest_first
+from howfar.formatting_and_escaping import signed
 from howfar.report import section as doc
 from howfar.report.comparison_report import settings
 from howfar.report.page import Page, fill_page, limits_section, made_section
@@ -15,7 +16,6 @@ from howfar.report.reproduction_code import rerun_backbones
 from howfar.results import Comparison
 from howfar.results.backbones_result import SETS, BackboneComparison
 from howfar.results.file_checks import PAGE
-from howfar.text_formatting import signed
 
 FEW_SETS: Final = 4
 

@@ -7,12 +7,12 @@ from typing import Final
 
 from markupsafe import Markup
 
+from howfar.formatting_and_escaping import in_units
 from howfar.report import section as doc
 from howfar.report.page import Page, fill_page, limits_section, made_section
 from howfar.report.report_figures import draw_figures
 from howfar.results.certificate_result import Certificate, Step
-from howfar.results.records import Interval
-from howfar.text_formatting import in_units
+from howfar.results.display_and_shared_records import Interval
 
 _OWN = {"segmentation": "map", "multiclass": "map", "classification": "class", "detection": "boxes"}
 

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from xml.etree import ElementTree
 
+from howfar.formatting_and_escaping import xml_text
 from howfar.results.check_result import EXIT_CODES, HEADER, LOG_HEADER, Check, Decision
-from howfar.text_formatting import xml_text
 
 
 def junit_text(check: Check) -> str:

@@ -13,6 +13,7 @@ from markupsafe import Markup
 from howfar import registry
 from howfar.figures.contact_sheets import ordered_pairs
 from howfar.figures.performance_figures import is_scored
+from howfar.formatting_and_escaping import format_number, format_p, signed
 from howfar.relation.correlation import spearman
 from howfar.report import performance_report
 from howfar.report import section as doc
@@ -31,7 +32,6 @@ from howfar.report.report_figures import draw_figures, tolerated
 from howfar.report.reproduction_code import rerun
 from howfar.results import BaselineSummary, Comparison, DatasetSummary, Relation
 from howfar.results.assessment_result import BEHIND, Assessment
-from howfar.text_formatting import format_number, format_p, signed
 
 FARTHEST, MOST = 20, 200
 SUMMARY = ("n", "o_dist", "o_dist_mean", "o_dist_scaled", "relative", "energy", "p_value", "explained_variance")

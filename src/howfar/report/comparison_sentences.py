@@ -2,9 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
+from howfar.formatting_and_escaping import format_number, p_text, share, times
 from howfar.report import section as doc
 from howfar.results import Comparison, DatasetSummary, PrimarySummary
-from howfar.text_formatting import format_number, p_text, share, times
 
 ALPHA = 0.05
 _FEWEST_FOR_CONFORMAL = 19

@@ -6,6 +6,7 @@ from typing import Final
 
 from markupsafe import Markup
 
+from howfar.formatting_and_escaping import percentage_of, share
 from howfar.relation.performance_estimators import sentence_of
 from howfar.relation.site_judge import CONSENSUS
 from howfar.relation.site_judge import DISTANCE as FIXED_DISTANCE
@@ -14,7 +15,6 @@ from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance_report import dataset_cells
 from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
-from howfar.text_formatting import percentage_of, share
 
 PROBABLY: Final = "images on the list of probable failures, made without labels; – if no list can be given; ( ) if doubted"
 ALL_ERRORS: Final = "The estimator in use, the best, and “mean” (the others' average). relation.json has all, as set_errors."

@@ -25,13 +25,13 @@ from howfar.data.pre_annotations import FirstLabels
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.contact_sheets import ContactImage, contact_sheet, sheet
 from howfar.figures.style import name_text
+from howfar.formatting_and_escaping import cell, unguarded
 from howfar.io.atomic import replace, replace_text
 from howfar.io.file_location import is_in_memory
 from howfar.report.report_figures import save
 from howfar.report.section import plural
 from howfar.results import Selection
 from howfar.results.certificate_result import Certificate
-from howfar.text_formatting import cell, unguarded
 
 KINDS = {"segmentation": "any", "detection": "rectangle", "classification": "tag"}
 """What CVAT calls the labels of a task."""

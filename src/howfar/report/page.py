@@ -15,6 +15,7 @@ from markupsafe import Markup, escape
 
 from howfar.errors import InputError, StoreError
 from howfar.explore.points import RunImages, points_of
+from howfar.formatting_and_escaping import format_number, printable_lines
 from howfar.glossary import terms_in
 from howfar.io.atomic import replace_text
 from howfar.io.lock import locked
@@ -23,9 +24,8 @@ from howfar.report.report_figures import Figures, check_unchanged
 from howfar.results import Comparison, Relation
 from howfar.results.assessment_result import Assessment
 from howfar.results.comparison_result import ImageMap
+from howfar.results.display_and_shared_records import Provenance
 from howfar.results.file_checks import PAGE, check_files
-from howfar.results.records import Provenance
-from howfar.text_formatting import format_number, printable_lines
 
 if TYPE_CHECKING:
     from jinja2 import Environment

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from howfar.figures.performance_figures import VERDICTS
+from howfar.formatting_and_escaping import signed
 from howfar.report import section as doc
 from howfar.report.page import SECTION, SectionKind
 from howfar.results import Comparison, DistancePart, Interval, Relation
@@ -16,7 +17,6 @@ from howfar.results.relation_result import (
     too_small,
     without_foreground,
 )
-from howfar.text_formatting import signed
 
 
 def dataset_cells(relation: Relation) -> dict[str, doc.Cell]:

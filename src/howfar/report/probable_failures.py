@@ -2,6 +2,7 @@
 
 from markupsafe import Markup
 
+from howfar.formatting_and_escaping import percentage_of, share
 from howfar.report import section as doc
 from howfar.report.page import SECTION, SectionKind
 from howfar.report.performance_report import dataset_cells
@@ -9,7 +10,6 @@ from howfar.results import Comparison, Failures, Relation
 from howfar.results.assessment_result import Assessment
 from howfar.tasks.task import Task
 from howfar.tasks.task_registry import TASKS
-from howfar.text_formatting import percentage_of, share
 
 FEW, MOST = 30, 200
 

@@ -15,14 +15,14 @@ from markupsafe import Markup
 
 from howfar.figures import Caption
 from howfar.figures.style import look
-from howfar.results.records import Interval
-from howfar.text_formatting import format_estimate, format_number, share, signed
+from howfar.formatting_and_escaping import format_estimate, format_number, share, signed
+from howfar.results.display_and_shared_records import Interval
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from howfar.report.report_figures import PageFigure
-    from howfar.results.records import Provenance
+    from howfar.results.display_and_shared_records import Provenance
 
 Row = TypeVar("Row")
 Record: TypeAlias = dict[Any, Any]

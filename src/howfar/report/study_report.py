@@ -11,6 +11,8 @@ import pandas as pd
 from markupsafe import Markup
 
 from howfar import registry
+from howfar.formatting_and_escaping import cell as guarded_cell
+from howfar.formatting_and_escaping import printable
 from howfar.io import atomic
 from howfar.io.atomic import replace_text
 from howfar.report import section as doc
@@ -19,8 +21,6 @@ from howfar.report.report_figures import Figures, PageFigure, embed, runs_of, sa
 from howfar.results.file_checks import MARK
 from howfar.results.result import Result
 from howfar.results.study_run import StudyRecord, StudyRun
-from howfar.text_formatting import cell as guarded_cell
-from howfar.text_formatting import printable
 
 TABLES, FIGURES = "tables", "figures"
 FEW_PARTS: Final = 3

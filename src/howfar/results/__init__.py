@@ -11,8 +11,8 @@ from howfar.results.comparison_result import (
     PrimarySummary,
     Settings,
 )
+from howfar.results.display_and_shared_records import Features, Interval, Leak, Provenance, Skipped
 from howfar.results.evaluation_result import Evaluation
-from howfar.results.records import Features, Interval, Leak, Provenance, Skipped
 from howfar.results.relation_result import (
     Choice,
     DatasetRelation,

@@ -8,9 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from howfar.results.records import Cells, Interval, matching, plain
+from howfar.formatting_and_escaping import format_number
+from howfar.results.display_and_shared_records import Cells, Interval, matching, plain
 from howfar.results.result import PART, RecordedResult, holding, parquet_files
-from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:
     import pandas as pd

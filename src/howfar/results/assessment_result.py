@@ -4,12 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
+from howfar.formatting_and_escaping import NOT_KNOWN, format_estimate
+from howfar.results.display_and_shared_records import Cells, NetworkReading
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.results.file_checks import ASSESSMENT
-from howfar.results.records import Cells, NetworkReading
 from howfar.results.relation_result import Gate, Relation
 from howfar.results.result import RecordedResult
-from howfar.text_formatting import NOT_KNOWN, format_estimate
 
 BEHIND = "the model behind "
 """Stands before the folder of maps that were there already, in place of a model's name."""

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
+from howfar.formatting_and_escaping import format_number, signed
 from howfar.results.comparison_result import BaselineSummary, Comparison, DatasetSummary
-from howfar.results.records import Cells, Skipped, matching, plain
+from howfar.results.display_and_shared_records import Cells, Skipped, matching, plain
 from howfar.results.result import PART, Result, StudyResult, holding
-from howfar.text_formatting import format_number, signed
 
 if TYPE_CHECKING:
     import pandas as pd

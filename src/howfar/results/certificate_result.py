@@ -8,14 +8,14 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from howfar.formatting_and_escaping import format_interval, in_units, per
 from howfar.io.atomic import replace
 from howfar.io.embedded_checksum import SEAL
 from howfar.io.file_location import absolute
 from howfar.pixel_options import counted_as
+from howfar.results.display_and_shared_records import Cells
 from howfar.results.file_checks import check_document, stale_pictures
-from howfar.results.records import Cells
 from howfar.results.result import RecordedResult
-from howfar.text_formatting import format_interval, in_units, per
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
-from howfar.results.records import Cells, Shown, Skipped, plain
-from howfar.text_formatting import format_interval, share_interval
+from howfar.formatting_and_escaping import format_interval, share_interval
+from howfar.results.display_and_shared_records import Cells, Shown, Skipped, plain
 
 Outcome = Literal["pass", "breach", "undecided"]
 Severity = Literal["breach", "warn"]

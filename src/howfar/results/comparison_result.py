@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
 
 from howfar import registry
 from howfar.errors import InputError
+from howfar.formatting_and_escaping import format_interval, format_number, format_p, share
 from howfar.options import Maps
 from howfar.results.assessment_result import Assessment
-from howfar.results.records import Cells, Leak, Provenance, Skipped, as_text, plain
+from howfar.results.display_and_shared_records import Cells, Leak, Provenance, Skipped, as_text, plain
 from howfar.results.relation_result import DistanceSlice, Relation, distance_table, too_small
 from howfar.results.result import RecordedResult, Result, holding
-from howfar.text_formatting import format_interval, format_number, format_p, share
 
 if TYPE_CHECKING:
     import pandas as pd

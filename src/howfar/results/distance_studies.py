@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
+from howfar.formatting_and_escaping import share
 from howfar.results.comparison_result import Settings
-from howfar.results.records import Cells, Interval, matching
+from howfar.results.display_and_shared_records import Cells, Interval, matching
 from howfar.results.result import StudyResult, holding, parquet_files
-from howfar.text_formatting import share
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
+from howfar.formatting_and_escaping import format_number
 from howfar.io.atomic import replace
 from howfar.io.embedded_checksum import SEAL, UNSEALED, sealed
 from howfar.io.file_location import absolute
+from howfar.results.display_and_shared_records import Cells, NetworkReading, Skipped
 from howfar.results.file_checks import check_table
-from howfar.results.records import Cells, NetworkReading, Skipped
 from howfar.results.result import RecordedResult
-from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Final, Literal
 
-from howfar.results.records import Cells, Interval, as_text
+from howfar.formatting_and_escaping import format_estimate, format_number, format_p, share, signed
+from howfar.results.display_and_shared_records import Cells, Interval, as_text
 from howfar.results.result import RecordedResult, holding
-from howfar.text_formatting import format_estimate, format_number, format_p, share, signed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,6 +21,7 @@ from howfar.io.embedded_checksum import SEAL, UNSEALED, sealed
 from howfar.io.file_location import absolute
 from howfar.io.lock import locked
 from howfar.io.untrusted_parquet import read_frame
+from howfar.results.display_and_shared_records import Provenance, Shown, plain
 from howfar.results.file_checks import (
     ASSESSMENT,
     RUN,
@@ -31,7 +32,6 @@ from howfar.results.file_checks import (
     stale_pictures,
     write_table,
 )
-from howfar.results.records import Provenance, Shown, plain
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
+from howfar.formatting_and_escaping import NOT_KNOWN, format_interval, format_number, format_p, per
 from howfar.pixel_options import counted_as
-from howfar.results.records import Cells, Shown, Skipped, plain
+from howfar.results.display_and_shared_records import Cells, Shown, Skipped, plain
 from howfar.results.relation_result import Failures, Gate, SetEstimate
-from howfar.text_formatting import NOT_KNOWN, format_interval, format_number, format_p, per
 
 if TYPE_CHECKING:
     import pandas as pd

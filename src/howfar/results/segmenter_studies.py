@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
+from howfar.formatting_and_escaping import format_number
 from howfar.results.adaptation_result import ALL, F_ODS
-from howfar.results.records import Cells, Interval, Skipped, matching, plain
+from howfar.results.display_and_shared_records import Cells, Interval, Skipped, matching, plain
 from howfar.results.result import RecordedResult, StudyResult, holding, parquet_files
-from howfar.text_formatting import format_number
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from howfar.io.file_location import is_in_memory
-from howfar.results.records import Cells, Shown
+from howfar.results.display_and_shared_records import Cells, Shown
 from howfar.results.result import RecordedResult
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from howfar.errors import InputError, MissingPathError, StoreError, option
 from howfar.io.atomic import replace
 from howfar.results import Provenance
-from howfar.results.records import plain
+from howfar.results.display_and_shared_records import plain
 from howfar.segmenters import restore_segmenter
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 

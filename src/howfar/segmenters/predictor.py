@@ -15,7 +15,7 @@ from howfar.errors import InputError, option
 from howfar.memory import check_held
 from howfar.options import Floats
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD
-from howfar.weights.onnx_files import Layout, OnnxNetwork
+from howfar.weights.onnx_network import Layout, OnnxNetwork
 from howfar.weights.state_dicts import computing_in, dtype_of
 
 Output: TypeAlias = Literal["logits", "probabilities"]

@@ -6,7 +6,7 @@ from functools import cache
 from importlib import resources
 from typing import Any
 
-from howfar.text_formatting import format_interval
+from howfar.formatting_and_escaping import format_interval
 
 RANDOM = "random"
 FILE = "evidence.json"

@@ -28,7 +28,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_row, check_level, quotient
 from howfar.errors import InputError
-from howfar.results.records import Interval
+from howfar.results.display_and_shared_records import Interval
 
 _SINGLE = 1e-12
 COUNTED_FROM = 1 << 21

@@ -11,7 +11,7 @@ from scipy.optimize import brentq, minimize
 from scipy.stats import chi2, t
 
 from howfar.arrays import Float64Array
-from howfar.results.records import Interval
+from howfar.results.display_and_shared_records import Interval
 
 REST = "rest"
 """The name of what no source explains, the residual."""

@@ -15,6 +15,7 @@ from howfar.arrays import group_numbers
 from howfar.data import Dataset
 from howfar.data.image_table import why_no_text
 from howfar.errors import InputError
+from howfar.formatting_and_escaping import printable
 from howfar.io.file_location import Url
 from howfar.option_validation import nearest
 from howfar.pipeline.measured_pairs import KEPT
@@ -24,7 +25,6 @@ from howfar.results import Comparison, DatasetSummary, Features, RelationSetting
 from howfar.results.relation_result import DistanceSlice, PerformanceSlice
 from howfar.significance import holm
 from howfar.significance.permutation import FEWEST, slice_means
-from howfar.text_formatting import printable
 
 BEYOND: Final = 95
 """Percentile among P's own images above which an image is counted as far."""

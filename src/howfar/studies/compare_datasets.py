@@ -18,7 +18,7 @@ from howfar.arrays import group_numbers
 from howfar.backbones import BackboneArgument, as_loaded, load_backbone
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.data.name_attributes import grouped
-from howfar.distances.dataset_distances import self_distance
+from howfar.distances.mean_distances import self_distance
 from howfar.errors import InputError
 from howfar.experiment_tracking import Log, check_tracker, log_result
 from howfar.memory import beside, within

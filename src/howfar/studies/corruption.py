@@ -35,7 +35,7 @@ from howfar.pipeline.prediction import Model, is_current, loaded_model, predict
 from howfar.progress import bar
 from howfar.random_streams import stream
 from howfar.results import Evaluation, Skipped
-from howfar.results.records import NetworkReading
+from howfar.results.display_and_shared_records import NetworkReading
 from howfar.runners import available_cores
 from howfar.studies.evaluate_predictions import Seen, evaluate
 

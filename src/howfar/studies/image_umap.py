@@ -19,7 +19,7 @@ from howfar.pipeline.measured_pairs import KEPT, projector_of
 from howfar.pixel_options import READING, reading_pixels
 from howfar.results import Comparison, Features, Settings
 from howfar.results.comparison_result import ImageMap
-from howfar.results.records import Provenance
+from howfar.results.display_and_shared_records import Provenance
 from howfar.studies.study_inputs import Execution, at_rows, drawn, views
 
 NEIGHBOURS: Final = 15

@@ -30,13 +30,13 @@ from howfar.data.label_files import KINDS, matched, read_export
 from howfar.data.masks import read_mask
 from howfar.data.pre_annotations import LabelNames, Named, label_names
 from howfar.errors import ImageError, InputError, option
+from howfar.formatting_and_escaping import cell, printable
 from howfar.io.atomic import cut_off, staging
 from howfar.io.file_location import absolute, is_url, ready_folder
 from howfar.option_validation import checked, with_options
 from howfar.options_by_function import LabelImportOptions
 from howfar.results import Selection
 from howfar.results.selection_result import ImportedLabel, LabelImport
-from howfar.text_formatting import cell, printable
 
 TASKS = ("segmentation", "detection", "classification")
 _HANDED_OVER = "coco.json"

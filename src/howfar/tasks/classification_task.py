@@ -9,8 +9,15 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item
+from howfar.data.class_names_and_predictions import (
+    ClassPredictions,
+    class_names,
+    folder_notes,
+    labelled_by_folders,
+    named,
+    read_classes,
+)
 from howfar.data.dataset import entries_of, examples
-from howfar.data.image_classes import ClassPredictions, class_names, folder_notes, labelled_by_folders, named, read_classes
 from howfar.data.image_folder import path_text
 from howfar.data.json_and_tables import TABLES, column_roles
 from howfar.data.label_files import read_class_labels

@@ -14,8 +14,8 @@ from howfar.arrays import Float64Array, quotient
 from howfar.data import Dataset, Item
 from howfar.data.annotations import BoxesOf, BoxFile
 from howfar.data.box_files import outside, read_box_labels, read_predicted_boxes, read_true_boxes
+from howfar.data.class_names_and_predictions import class_names
 from howfar.data.dataset import entries_of, examples, matched_entries
-from howfar.data.image_classes import class_names
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted, path_text
 from howfar.data.json_and_tables import TABLES, column_roles

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, read_bytes
-from howfar.data.image_classes import class_names
+from howfar.data.class_names_and_predictions import class_names
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import path_text, walk
 from howfar.data.label_files import masks_below

@@ -17,11 +17,11 @@ from torch import Tensor, nn
 from howfar import registry
 from howfar.errors import InputError
 from howfar.experiment_tracking import Tracking
+from howfar.formatting_and_escaping import duration
 from howfar.io.atomic import replace
 from howfar.memory import budget
 from howfar.metrics.threshold_counts import Counts, count, ods, stack
 from howfar.progress import bar, tell
-from howfar.text_formatting import duration
 from howfar.training.data_loading import held_out_batches, training_batches
 from howfar.training.image_mask_pairs import Pairs
 from howfar.training.training_settings import THREADS, TrainSettings, kept_epoch

@@ -12,9 +12,9 @@ from data.box_files.scene import HEIGHT, NAMES, PREDICTED, TRUE, WIDTH, written
 from howfar.data import Dataset, Item
 from howfar.data.annotations import BoxFile
 from howfar.data.box_files import boxes_in, outside, read_box_labels, read_predicted_boxes, read_true_boxes
+from howfar.data.class_names_and_predictions import class_names
 from howfar.data.coco import read_results
 from howfar.data.dataset import entries_of
-from howfar.data.image_classes import class_names
 from howfar.data.json_and_tables import column_roles
 from howfar.errors import InputError, MissingPathError
 

@@ -23,7 +23,7 @@ from howfar.options_by_function import AdaptOptions
 from howfar.relation.performance_by_distance import split as split_at
 from howfar.results import Evaluation
 from howfar.results.adaptation_result import Adaptation
-from howfar.results.records import matching
+from howfar.results.display_and_shared_records import matching
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.studies.adaptation import adapt as module

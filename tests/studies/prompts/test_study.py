@@ -18,7 +18,7 @@ from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError
 from howfar.paper import prompts
 from howfar.paper.promptable_networks import ClipSeg
-from howfar.results.records import matching
+from howfar.results.display_and_shared_records import matching
 from howfar.results.segmenter_studies import Prompting
 from howfar.studies.study_file.run_and_estimate import study
 from undrawn import REPORTS

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Protocol
 from howfar.data.json_and_tables import cell_text
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import Location, as_location, is_url
-from howfar.io.safe_cell_urls import cell_location
+from howfar.io.url_guard import cell_location
 
 
 class Member(NamedTuple):

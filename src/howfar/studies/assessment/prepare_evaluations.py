@@ -13,6 +13,7 @@ from howfar.data.image_decoding import size
 from howfar.data.json_and_tables import TABLES
 from howfar.data.prediction_maps import match_maps
 from howfar.errors import ImageError, InputError, MissingPathError
+from howfar.formatting_and_escaping import share
 from howfar.metrics import f_per_image, threshold_index
 from howfar.option_validation import picked
 from howfar.options_by_function import AssessOptions, FedOptions, TaskOptions
@@ -28,7 +29,6 @@ from howfar.studies.study_inputs import drawn
 from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import FLIPPED, FOLDER, TILED, Task
 from howfar.tasks.task_registry import TASKS, own_options
-from howfar.text_formatting import share
 
 MAPS, CORRUPTED, PERFORMANCE = "maps", "corrupted", "performance"
 MOST = 30

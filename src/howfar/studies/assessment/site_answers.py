@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 
 import pandas as pd
 
+from howfar.formatting_and_escaping import in_units, per, percentage_of, says_nothing
 from howfar.pixel_options import counted_as
 from howfar.results import Relation, SetEstimate
 from howfar.results.assessment_result import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
@@ -16,7 +17,6 @@ from howfar.results.relation_result import Gate
 from howfar.studies.assessment.prepare_evaluations import AssessmentScores, BlankSite, blank_sites, folder_of, own_score
 from howfar.tasks.segmentation_task import FALSE_ALARMS, SegmentationTask
 from howfar.tasks.task import Task
-from howfar.text_formatting import in_units, per, percentage_of, says_nothing
 
 Home: TypeAlias = tuple[str, float] | None
 """The primary's name and the model's own score there."""

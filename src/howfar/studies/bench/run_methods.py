@@ -35,7 +35,7 @@ from howfar.io.untrusted_parquet import read_frame
 from howfar.progress import doing
 from howfar.relation.labelled_images import HISTOGRAM
 from howfar.relation.leave_one_dataset_out import aurc
-from howfar.results.records import plain
+from howfar.results.display_and_shared_records import plain
 from howfar.studies.assessment.site_answers import GAIN
 from howfar.studies.bench.methods import LEVEL, METHODS, registered
 from howfar.studies.performance.performance_files import evaluations_of

@@ -20,7 +20,7 @@ from howfar.option_validation import with_options
 from howfar.options_by_function import VerifyOptions
 from howfar.pixel_options import reading_pixels
 from howfar.results.certificate_result import Certificate, Step
-from howfar.results.records import Cells
+from howfar.results.display_and_shared_records import Cells
 from howfar.studies.certification.certified_quantity import SIZE, VALUES, Question, look, parse_until
 from howfar.studies.certification.sample import compared, derived_seed, draw_sample, images_of, sizes_of
 from howfar.tasks.task import ModelAnswers, SampleMeasures, Task

@@ -14,7 +14,7 @@ from howfar.errors import InputError, StoreError, one_line
 from howfar.io.file_location import absolute
 from howfar.io.lock import locked
 from howfar.results.check_result import OVER_TIME, AlarmReading, CheckedDataset, Decision, LogRow, Outcome
-from howfar.results.records import plain
+from howfar.results.display_and_shared_records import plain
 from howfar.significance import sequential_alarm as alarms
 from howfar.studies.check.rules import AlarmRule, moment
 

@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from scipy.stats import norm
 
 from howfar.errors import InputError, one_line, rule_broken
+from howfar.formatting_and_escaping import format_interval, per, share_interval
 from howfar.io.atomic import write_new_text
 from howfar.io.file_location import settings_text
 from howfar.option_validation import nearest
@@ -28,7 +29,6 @@ from howfar.results.relation_result import Gate, SetEstimate
 from howfar.results.scores import Score
 from howfar.significance.sequential_alarm import DROP, HORIZON, RATE
 from howfar.studies.certification.certified_quantity import share_below
-from howfar.text_formatting import format_interval, per, share_interval
 
 LARGEST: Final = 1 << 16
 """Bytes of a rules file at most."""

@@ -20,6 +20,7 @@ from pydantic import BaseModel
 from howfar.data import Dataset
 from howfar.data.masks import mask_content
 from howfar.errors import HowfarError, ImageError, InputError, MissingPathError, StoreError, one_line
+from howfar.formatting_and_escaping import format_number
 from howfar.io.array_archive import unpacked_bytes
 from howfar.io.atomic import appearing
 from howfar.io.file_location import absolute, is_url, ready_file, ready_folder
@@ -27,12 +28,11 @@ from howfar.memory import check_file
 from howfar.option_validation import checked
 from howfar.options_by_function import StudyFileOptions
 from howfar.progress import bar
-from howfar.results.records import Cells, Shown, plain
+from howfar.results.display_and_shared_records import Cells, Shown, plain
 from howfar.results.result import Result
 from howfar.results.study_run import StudyRun
 from howfar.studies.study_file.read_study_file import Inputs
 from howfar.studies.study_file.run_and_estimate import Plan, plan_of, run_plan
-from howfar.text_formatting import format_number
 
 FORMAT: Final = 1
 MANIFEST, STUDY, RESULTS, TABLES, BESIDE = "bundle.json", "study.toml", "results", "tables", "beside"

@@ -17,6 +17,7 @@ from pydantic import BaseModel, FiniteFloat
 
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, one_line, option
+from howfar.formatting_and_escaping import duration, size_text
 from howfar.io.atomic import replace_text
 from howfar.io.file_location import absolute, is_url, stamp
 from howfar.io.lock import alone
@@ -26,8 +27,8 @@ from howfar.options_by_function import StudyFileOptions, TrainKeywords
 from howfar.pipeline.embedding import embed_all
 from howfar.pixel_options import file_and_colour
 from howfar.progress import bar
+from howfar.results.display_and_shared_records import Cells, Provenance, Shown, plain
 from howfar.results.file_checks import page_folder
-from howfar.results.records import Cells, Provenance, Shown, plain
 from howfar.results.result import Result
 from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
 from howfar.segmenters import segmenter_family
@@ -43,7 +44,6 @@ from howfar.studies.study_file.read_study_file import (
     refuse_missing,
 )
 from howfar.studies.study_inputs import Execution
-from howfar.text_formatting import duration, size_text
 from howfar.training.training_settings import settings_for
 
 FORMAT: Final = 1

@@ -12,9 +12,9 @@ import typer
 from howfar.cli import flags
 from howfar.cli.terminal import SHOWN, answer, console, print_json, print_table, say
 from howfar.errors import InputError
+from howfar.formatting_and_escaping import size_text
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import StoredEmbedOptions
-from howfar.text_formatting import size_text
 
 if TYPE_CHECKING:
     from howfar.results import Skipped

@@ -12,8 +12,8 @@ from importlib import metadata
 from operator import and_
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from howfar.formatting_and_escaping import format_interval, printable, signed
 from howfar.protocols import Rows
-from howfar.text_formatting import format_interval, printable, signed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
 from howfar.cli import flags, terminal
+from howfar.formatting_and_escaping import format_number, share
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import CompareOptions, MatrixOptions, RelateOptions
-from howfar.text_formatting import format_number, share
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -23,9 +23,9 @@ from howfar.data import Dataset, parse
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_table import _beside
 from howfar.errors import ImageError, InputError
-from howfar.io import safe_cell_urls
+from howfar.io import url_guard
 from howfar.io.file_location import Url
-from howfar.io.safe_cell_urls import CellUrl, cell_location, is_local, recorded
+from howfar.io.url_guard import CellUrl, cell_location, is_local, recorded
 
 LOCAL = [
     "127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "localhost",
@@ -99,14 +99,14 @@ def public(monkeypatch: pytest.MonkeyPatch) -> None:
         return resolve("127.0.0.1" if str(host).endswith(".example") else host, *arguments, **more)
 
     monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
-    written = safe_cell_urls.is_local_address
-    monkeypatch.setattr(safe_cell_urls, "is_local_address", lambda text: text != "127.0.0.1" and written(text))
-    monkeypatch.setattr(safe_cell_urls, "_is_written_local", lambda host: host == "127.0.0.1")
-    safe_cell_urls._is_local_now.cache_clear()
-    safe_cell_urls._guarded.cache_clear()
+    written = url_guard.is_local_address
+    monkeypatch.setattr(url_guard, "is_local_address", lambda text: text != "127.0.0.1" and written(text))
+    monkeypatch.setattr(url_guard, "_is_written_local", lambda host: host == "127.0.0.1")
+    url_guard._is_local_now.cache_clear()
+    url_guard._guarded.cache_clear()
     yield
-    safe_cell_urls._is_local_now.cache_clear()
-    safe_cell_urls._guarded.cache_clear()
+    url_guard._is_local_now.cache_clear()
+    url_guard._guarded.cache_clear()
 
 
 def table(folder: Path, *cells: str, column: str = "image") -> Path:
@@ -175,7 +175,7 @@ def test_a_named_host_is_read_and_its_redirects_are_checked(tmp_path: Path, serv
 def test_an_address_that_changes_between_look_and_fetch_is_not_reached(server: int, public: None, monkeypatch: Any) -> None:
     with allowing("images.example"):
         url = cell_location(Path("/data/list.csv"), f"http://images.example:{server}/1.png")
-    monkeypatch.setattr(safe_cell_urls, "is_local_address", lambda text: text == "127.0.0.1")
+    monkeypatch.setattr(url_guard, "is_local_address", lambda text: text == "127.0.0.1")
     with pytest.raises(ImageError, match="local network"):
         read_bytes(url)
     assert Server.asked == []
@@ -192,7 +192,7 @@ def test_a_table_from_the_local_network_reads_its_own_place_alone(server: int) -
 
 
 def test_a_record_of_a_run_is_not_led_to_the_local_network(server: int) -> None:
-    safe_cell_urls._named.clear()
+    url_guard._named.clear()
     with pytest.raises(ImageError, match="local network"):
         read_bytes(f"http://127.0.0.1:{server}/secret.png")
     assert Server.asked == []
@@ -256,7 +256,7 @@ def test_a_host_is_local_where_one_of_its_addresses_is(monkeypatch: pytest.Monke
 )
 def test_names_addresses_and_buckets_are_hosts(given: str) -> None:
     with allowing(f" {given} "):
-        assert given in safe_cell_urls.allowed()
+        assert given in url_guard.allowed()
 
 
 @pytest.mark.parametrize(
