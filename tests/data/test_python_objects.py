@@ -314,7 +314,7 @@ def test_an_image_is_read_by_its_text_which_is_all_that_another_process_has() ->
     assert (type(item.path), item.path) == (str, held.path(0))
     assert place_of(item) == "0"
     with pytest.raises(InputError, match="site must lie in files, since they are copied, got images in memory: save them"):
-        check_files(Dataset("site", (item,)), "site", "they are copied")
+        check_files([item], "site", "they are copied")
     for wrong in (f"{held.token}/2", f"{held.token}/x", f"{held.token}/", f"{held.token}/{'9' * 5000}", "nobody/0"):
         with pytest.raises(ImageError, match=GONE):
             read_bytes(f"python://{wrong}")

@@ -24,7 +24,7 @@ def sites(assessment: Assessment) -> doc.Table:
     """Build the table of numbers behind the answers, one row per site."""
     places, name = {site.dataset: place for place, site in enumerate(assessment.sites)}, assessment.performance_name
     levels = {f"{100 * site.level:.0f} %" for site in assessment.sites}
-    expected = f"{name} expected without the site's own labels, a mean over its images; in brackets outside the gate"
+    expected = f"{name} expected without the site's own labels, a mean over its images; in round brackets outside the gate"
     known = (
         "whether labelled datasets like the site are known; outside, no estimate can be trusted. Its distances are measured "
         "in the subspace of the primary alone"

@@ -37,8 +37,10 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     those = doc.plural(listed, "is listed, as it", "are listed, as they")
     kind = "dataset" if task is None else "site"
     sets = f"{len(believed):,} {kind}{doc.plural(len(believed))}"
+    empty = [row.dataset for row in believed if not row.listed]
+    none = f" No image of {doc.listing(empty, most=2)} is listed." if empty else ""
     known = f"A {kind}'s list is made without its labels."
-    return f"Of {total:,} images of {sets}, {listed:,} {those} {score}: {among}. {known}{apart}{supposed}"
+    return f"Of {total:,} images of {sets}, {listed:,} {those} {score}: {among}.{none} {known}{apart}{supposed}"
 
 
 def promise(relation: Relation) -> str:
@@ -119,7 +121,7 @@ def lists(relation: Relation) -> doc.Table:
         relation.failures,
         ("dataset", "", lambda row: names[row.dataset]),
         ("images", "", lambda row: doc.count(row.n)),
-        ("listed", f"images that probably score below {tau}; in brackets if outside the gate and without labels", number),
+        ("listed", f"images that probably score below {tau}; in round brackets if outside the gate and without labels", number),
         ("measured error", wrong, error),
         ("failing", f"images that scored below {tau}", lambda row: doc.count(row.failing)),
         ("found", "failing images that are listed", lambda row: doc.count(row.found)),

@@ -89,7 +89,7 @@ def answer(
         if says_nothing(estimate.low, estimate.high):
             hidden = "Without its labels, the interval would have been too wide to use."
         reasons = reasons.replace("any labelled", "any other labelled").replace("; labelled sites", "; other labelled sites")
-        doubt = reasons and f"If {site} had no labels, that estimate would not be trusted: {reasons}."
+        doubt = reasons and f"If {site} had no labels, no estimate would be trusted: {reasons}."
         return " ".join(filter(None, (said, failing, hidden, doubt)))
     if reasons:
         return f"{site}: no estimate can be trusted here. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()

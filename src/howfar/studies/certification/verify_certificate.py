@@ -24,7 +24,7 @@ from howfar.results.display_and_shared_records import Cells
 from howfar.studies.certification.certified_quantity import SIZE, VALUES, Question, look, parse_until
 from howfar.studies.certification.sample import compared, derived_seed, draw_sample, images_of, sizes_of
 from howfar.tasks.task import ModelAnswers, SampleMeasures, Task
-from howfar.tasks.task_registry import TASKS
+from howfar.tasks.task_registry import TASKS, own_options
 
 Status = Literal["agrees", "differs", "not checked"]
 _ROUNDING = 1e-9
@@ -132,7 +132,7 @@ class _Verifier:
     ) -> None:
         self.certificate, self.site = certificate, certificate.site
         recorded = {name: getattr(certificate, name) for name in ("threshold", "tolerance", "iou", "min_score")}
-        self.task: Task = TASKS[certificate.task].of({**options, **recorded})
+        self.task: Task = TASKS[certificate.task].of({**own_options({"task": certificate.task, **options}), **recorded})
         measure = VALUES if certificate.metric == VALUES.name else self.task.measure(certificate.metric)
         zone = None if certificate.zone is None else (certificate.zone.at_least, certificate.zone.wrong)
         goal = parse_until(certificate.until, measure.name)
