@@ -105,6 +105,9 @@ def test_labels_that_are_blank_certify_false_positives_when_f_is_undefined(blank
     assert [one.image for one in second.sample] == [one.image for one in first_look.sample]
     assert second.value is not None
     assert all(one.performance in (0.0, 1.0) for one in second.sample)
+    for inside in (".", "images", "images/answer"):
+        with pytest.raises(InputError, match="out must lie outside the site, got"):
+            certify(place, 8, out=place / "site" / inside)
     none = certify(place, 8, labels=place / "truth", metric="false_positive_rate")
     assert none.value is None
     assert "each of which holds foreground" in none.caption()

@@ -213,6 +213,10 @@ def certify(
         against = earlier.against
     question = quantity.asked(task.measure(given["metric"]), task.means, given, against)
     dataset = drawing.images_of(site)
+    homes = {Path(str(item.path)).parent for item in dataset.items}
+    if earlier is None and folder and any(folder.is_relative_to(home) or folder / "images" == home for home in homes):
+        # Its pictures would be images of the site, and the site's masks labels.
+        raise InputError.of("out", "must lie outside the site", str(folder), "name another folder")
     maps, seen, weights = _maps(dataset, predictions, model, folder, given)
     before = earlier or over
     if before is not None:
