@@ -39,8 +39,9 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     sets = f"{len(believed):,} {kind}{doc.plural(len(believed))}"
     empty = [row.dataset for row in believed if not row.listed]
     none = f" No image of {doc.listing(empty, most=2)} is listed." if empty else ""
-    known = f"A {kind}'s list is made without its labels."
-    return f"Of {total:,} images of {sets}, {listed:,} {those} {score}: {among}.{none} {known}{apart}{supposed}"
+    # An assessment says below its table that lists use no label.
+    known = " A dataset's list is made without its labels." if task is None else ""
+    return f"Of {total:,} images of {sets}, {listed:,} {those} {score}: {among}.{none}{known}{apart}{supposed}"
 
 
 def promise(relation: Relation) -> str:

@@ -14,8 +14,8 @@ from howfar.results.result import RecordedResult
 BEHIND = "the model behind "
 """Stands before the folder of maps that were there already, in place of a model's name."""
 WITHOUT_LABELS = (
-    "“expected” and “listed as failing” use no label of the site; “measured” uses its labels. The list holds probable "
-    "failures: other images may fail too, and a few listed ones may not."
+    "“expected” and “listed as failing” use no label of the site; “measured” uses its labels. A list may miss "
+    "failures and hold false alarms."
 )
 BRACKETS = (
     "OUTSIDE: unlike the other labelled sites. Do not trust values in round brackets; where a score was measured, use that."
