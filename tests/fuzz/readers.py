@@ -151,7 +151,7 @@ def read_variation_columns(folder: Path) -> object:
 
 
 def read_image_list(folder: Path) -> object:
-    from howfar.data.image_table import match_list, read_list
+    from howfar.data.image_lists import match_list, read_list
 
     return match_list(read_list(first(folder)), ["1.png"], ["/a/1.png"])
 

@@ -38,7 +38,7 @@ FUZZED = {
     "data/dataset_argument.py": "image_parquet embeddings_parquet table saved_dataset",
     "data/embeddings.py": "embeddings_npy embeddings_parquet embeddings_lance",
     "data/name_attributes.py": "image variation_columns",
-    "data/image_table.py": "image_list table",
+    "data/image_lists.py": "image_list table",
     "data/image_decoding.py": "image",
     "data/bands_and_range.py": "bands",
     "data/raster_windows.py": "windows",

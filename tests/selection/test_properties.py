@@ -16,9 +16,9 @@ from howfar import registry
 from howfar.errors import InputError, UnknownNameError
 from howfar.protocols import Strategy
 from howfar.selection import every, evidence, named
-from howfar.selection.by_column import NEAR
 from howfar.selection.candidates import Candidates
 from howfar.selection.random_draws import CLASSES
+from howfar.selection.ranked_by_number import NEAR
 from howfar.testing.strategy_suite import StrategyTests
 
 NAMES = tuple(registry.OURS["strategies"])

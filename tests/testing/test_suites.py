@@ -18,10 +18,10 @@ from howfar.distances import energy, image_to_dataset, kid, mahalanobis
 from howfar.errors import InputError
 from howfar.protocols import Backbone
 from howfar.segmenters import ArchitectureOptions, SegmenterFamily, TrainingDefaults
-from howfar.selection.by_column import NEAR
 from howfar.selection.candidates import Candidates, FunctionStrategy
 from howfar.selection.diversity import KMEANSPP
 from howfar.selection.random_draws import STRATIFIED
+from howfar.selection.ranked_by_number import NEAR
 from howfar.testing import BackboneTests, DistanceTests, SegmenterTests, StrategyTests
 
 COUNTER = itertools.count()

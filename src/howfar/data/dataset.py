@@ -11,7 +11,7 @@ from typing import Final
 
 from howfar.data.dataset_items import Item, ItemTable, first_repeat
 from howfar.data.image_folder import counted, list_folder, list_remote, path_text, stem
-from howfar.data.image_table import list_table
+from howfar.data.image_lists import list_table
 from howfar.errors import InputError
 from howfar.io.file_location import as_location
 from howfar.results import Skipped

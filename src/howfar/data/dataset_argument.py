@@ -22,7 +22,7 @@ from howfar.data.dataset_items import Item, ItemTable
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
 from howfar.data.image_folder import FOLDER, is_image_name, is_text, kind_of, natural_key, path_text, stem, suffix_of
 from howfar.data.image_formats import image_endings
-from howfar.data.image_table import list_table
+from howfar.data.image_lists import list_table
 from howfar.data.json_and_tables import read_json, readable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line

@@ -28,7 +28,7 @@ from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
 from howfar.data.image_encoding import CHANNELS, as_array, file_bytes, named, shape_of
 from howfar.data.image_folder import DICOM, home_of, path_text
 from howfar.data.image_formats import image_endings
-from howfar.data.image_table import WANTED, list_rows, why_no_file
+from howfar.data.image_lists import WANTED, list_rows, why_no_file
 from howfar.data.json_and_tables import cell_text
 from howfar.errors import ImageError, InputError, one_line
 from howfar.formatting_and_escaping import printable

@@ -1,4 +1,4 @@
-"""Score multi-class segmentation (F, IoU), and compute its label-free signals."""
+"""Score multi-class segmentation (F, IoU), and compute signals of confidence and agreement, which need no labels."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field

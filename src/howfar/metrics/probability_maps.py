@@ -1,4 +1,4 @@
-"""Check probability maps and masks, and convert maps to integer levels that count exactly at 100 thresholds.
+"""Check probability maps and masks, and convert maps to integer levels, which count pixels above 100 thresholds exactly.
 
 A map enters the counts as a uint8 map of levels and, for each threshold t_i = i/100, the lowest level that exceeds it:
 then a histogram of levels, summed from above, counts the pixels with p > t_i at every threshold.

@@ -1,4 +1,4 @@
-"""Report the paper's studies of scene categories: the closest and farthest by backbone, and their order when images change."""
+"""Report the paper's studies of scene categories: the closest and farthest, and how stable their order is to perturbations."""
 
 from __future__ import annotations
 

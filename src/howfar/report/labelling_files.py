@@ -18,7 +18,7 @@ from howfar.data.coco import write_coco
 from howfar.data.cvat import write_cvat
 from howfar.data.image_bytes import is_member
 from howfar.data.image_decoding import size
-from howfar.data.image_table import list_line
+from howfar.data.image_lists import list_line
 from howfar.data.label_files import IMAGE, LABEL
 from howfar.data.label_studio import label_studio_interface, write_label_studio
 from howfar.data.pre_annotations import FirstLabels

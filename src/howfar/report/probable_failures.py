@@ -38,7 +38,8 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     kind = "dataset" if task is None else "site"
     sets = f"{len(believed):,} {kind}{doc.plural(len(believed))}"
     empty = [row.dataset for row in believed if not row.listed]
-    none = f" No image of {doc.listing(empty, most=2)} is listed." if empty else ""
+    lists = doc.plural(len(empty), "list", "lists")
+    none = f" The {lists} of {doc.listing(empty, most=2)} {doc.plural(len(empty), 'is', 'are')} empty." if empty else ""
     # An assessment says below its table that lists use no label.
     known = " A dataset's list is made without its labels." if task is None else ""
     return f"Of {total:,} images of {sets}, {listed:,} {those} {score}: {among}.{none}{known}{apart}{supposed}"

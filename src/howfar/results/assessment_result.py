@@ -18,7 +18,7 @@ WITHOUT_LABELS = (
     "failures and hold false alarms."
 )
 BRACKETS = (
-    "OUTSIDE: unlike the other labelled sites. Do not trust values in round brackets; where a score was measured, use that."
+    "OUTSIDE: unlike any other labelled site. Do not trust values in round brackets; where a score was measured, use that."
 )
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]

@@ -2,8 +2,8 @@
 
 from howfar import registry
 from howfar.protocols import Strategy
-from howfar.selection.by_column import far
 from howfar.selection.candidates import FunctionStrategy
+from howfar.selection.ranked_by_number import far
 
 __all__ = ["FunctionStrategy", "every", "far", "named"]
 

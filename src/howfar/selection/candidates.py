@@ -153,7 +153,7 @@ class FunctionStrategy:
 
         Examples
         --------
-        >>> from howfar.selection.by_column import NEAR
+        >>> from howfar.selection.ranked_by_number import NEAR
         >>> NEAR.pick({"distance": [0.9, 0.1, 0.4]}, 2, np.random.default_rng(0)).tolist()
         [1, 2]
         """

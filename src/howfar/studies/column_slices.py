@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import group_numbers
 from howfar.data import Dataset
-from howfar.data.image_table import why_no_text
+from howfar.data.image_lists import why_no_text
 from howfar.errors import InputError
 from howfar.formatting_and_escaping import printable
 from howfar.io.file_location import Url

@@ -15,7 +15,7 @@ from howfar import registry
 from howfar.arrays import Float64Array, group_numbers
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.dataset import examples
-from howfar.data.image_table import match_list, read_list
+from howfar.data.image_lists import match_list, read_list
 from howfar.data.pre_annotations import FirstLabels, label_names
 from howfar.data.prediction_maps import map_endings, read_prediction
 from howfar.errors import HowfarError, InputError, StoreError
@@ -33,9 +33,9 @@ from howfar.relation.labelled_images import HISTOGRAM
 from howfar.results import Comparison, Pick, Provenance, Relation, Selection
 from howfar.runners import LocalRunner
 from howfar.selection import named
-from howfar.selection.by_column import RIDGE
 from howfar.selection.candidates import FEATURES, NAME, REGIONS
 from howfar.selection.random_draws import CLASSES
+from howfar.selection.ranked_by_number import RIDGE
 from howfar.studies.performance.image_performance import GROUP, UNTUNED, groups_of, signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
 from howfar.tasks.task import ModelAnswer, ModelAnswers

@@ -217,7 +217,8 @@ class SegmentationTask(Task):
     further = (FLIPPED, TILED)
     trained = True
     supposed = (
-        "The lists assume foreground in each image: one without any may be listed although its empty prediction is right."
+        "The lists assume that each image holds foreground: an image without foreground may be listed although its empty "
+        "prediction is right."
     )
     if_blank = f"If none of them holds foreground, F is undefined: then add --metric {FALSE_ALARMS} to the command."
 

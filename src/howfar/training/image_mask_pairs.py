@@ -16,7 +16,7 @@ from PIL import Image
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
-from howfar.data.image_table import match_list, read_list
+from howfar.data.image_lists import match_list, read_list
 from howfar.data.masks import Mask, mask_content, resize_mask
 from howfar.data.name_attributes import guess_photographs
 from howfar.errors import ImageError, InputError

@@ -180,10 +180,9 @@ class Enough:
 
     def words(self, performance_name: str) -> str:
         """State the minimum, where it comes from, and what sets another."""
-        less = "" if self.home is None or self.score <= self.tau else f": {DROP:g} below that of {self.home[0]}"
-        return (
-            f"The minimum for a site is {performance_name} {self.score:g}{less} (--tau{' sets another' if self.home else ''})."
-        )
+        less = "" if self.home is None or self.score <= self.tau else f", {DROP:g} below that of {self.home[0]}"
+        option = "--tau sets another minimum" if self.home else "--tau"
+        return f"A site should reach {performance_name} {self.score:g}{less} ({option})."
 
     def nothing(self, score: str) -> str:
         """Write the advice where a score, measured or expected, is enough."""

@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from howfar.errors import InputError
 from howfar.protocols import Strategy
 from howfar.selection import far
-from howfar.selection.by_column import FAR, FLIP_DISAGREEMENT, NEAR, SHARE_QUANTILES, UNCERTAINTY
 from howfar.selection.random_draws import FOREGROUND, FOREGROUND_RANDOM, FOUND, RANDOM, STRATIFIED, STRATIFIED_ENTROPY
+from howfar.selection.ranked_by_number import FAR, FLIP_DISAGREEMENT, NEAR, SHARE_QUANTILES, UNCERTAINTY
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 TEN = np.linspace(0.6, 1.0, 10)
