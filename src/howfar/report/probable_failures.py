@@ -24,7 +24,7 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     apart = ""
     if doubted:
         lists = doc.plural(len(doubted), "list", "lists")
-        apart = f" Not counted: the {lists} of {doc.listing(doubted)}, outside the gate."
+        apart = f" Not counted: the {lists} of {doc.listing(doubted)}, outside the gate and without labels."
     total, listed = sum(row.n for row in believed), sum(row.listed for row in believed)
     if not listed:
         rate = percentage_of(relation.settings.error_rate)
