@@ -1,5 +1,6 @@
-"""The pages on what of the paper holds say what the committed record says, number by number."""
+"""Pages made of committed records: findings give its numbers, and reliability the tests that are there."""
 
+import ast
 import re
 from pathlib import Path
 from types import ModuleType
@@ -9,7 +10,8 @@ import pytest
 
 from worlds.scripts import script
 
-DOCS = Path(__file__).resolve().parents[1] / "docs"
+TESTS = Path(__file__).resolve().parent
+DOCS = TESTS.parent / "docs"
 NUMBER = re.compile(r"\d+\.\d+")
 PAPER = {"3.3", "2308.03580"}
 """Numbers of the paper's sections and address."""
@@ -40,3 +42,21 @@ def test_every_number_of_the_findings_is_in_the_record(maker):
     for text in NUMBER.findall((DOCS / "findings.md").read_text(encoding="utf-8")):
         decimals = len(text.partition(".")[2])
         assert any(f"{value:.{decimals}f}" == text for value in known), text
+
+
+def recording() -> set[str]:
+    """The tests that note what they saw."""
+    return {
+        f"tests/{file.relative_to(TESTS).as_posix()}::{function.name}"
+        for file in TESTS.rglob("test_*.py")
+        for function in ast.parse(file.read_text(encoding="utf-8")).body
+        if isinstance(function, ast.FunctionDef) and "recorded" in [argument.arg for argument in function.args.args]
+    }
+
+
+def test_the_record_is_of_the_tests_that_are_there():
+    faults = script("docs/make_reliability.py").record()["results"]["faults"]
+    assert {fault["test"] for fault in faults} == recording(), (
+        "run python benchmarks/faults.py --json benchmarks/results/faults.json"
+    )
+    assert all(fault["lost"] == 0 and fault["tried"] > 0 for fault in faults)
