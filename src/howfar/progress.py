@@ -113,7 +113,7 @@ class _Spinner:
 
     @classmethod
     def wipe(cls) -> None:
-        """Erase what is drawn, so that something else can be printed."""
+        """Erase the spinner's line, so that another line can be printed."""
         if cls._drawn:
             _write(f"\r{' ' * cls._drawn}\r")
             cls._drawn = 0

@@ -233,7 +233,7 @@ def _failures_caption(relation: Relation) -> Caption:
 )
 @style.drawing()
 def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
-    """Draw each dataset's k listed images with the lowest estimates, each beside its prediction.
+    """Draw, for each dataset, the k listed images with the lowest estimates, and the prediction of each.
 
     The prediction is drawn over a pale grey copy of the image, the more opaque the higher the probability. Under each: the
     estimate with its interval, and the measured performance where it is known.

@@ -144,7 +144,7 @@ class Watch:
         self._held.close()
 
     def look(self, paths: Sequence[str] = (), close: bool = False) -> WatchState:
-        """Take the images that are new, check the batches that have changed, and return what is known.
+        """Add new images to their batches, check the changed batches, and return the watch's state.
 
         A batch is closed, and one of its images drawn at random to be labelled, if `close`, or on the day after it began.
         """

@@ -150,3 +150,5 @@ def test_a_table_with_columns_of_its_own_is_read_as_certify_read_it(place: Path,
     assert {check.status for check in howfar.verify(tmp_path / "out", table, **checked, **given).checks} == {"agrees"}
     with pytest.raises(HowfarError, match="columns"):
         howfar.verify(tmp_path / "out", table, **checked)
+    with pytest.raises(HowfarError, match="columns is of no use to segmentation"):
+        howfar.verify(certified(place, None, "few"), **given)

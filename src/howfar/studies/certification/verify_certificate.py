@@ -119,7 +119,7 @@ def _outcome(what: str, wrong: str, detail: str = "") -> CertificateCheck:
 
 
 class _Verifier:
-    """Check one certificate by what is given."""
+    """Check one certificate against the predictions, images and labels that the caller has."""
 
     def __init__(
         self,
