@@ -188,7 +188,8 @@ Foreground = Annotated[
 ]
 Tolerance = Annotated[float, _perf(0.0, "Count a pixel as right within this distance of the mask.", unit="pixels", free=True)]
 ScoreSize = Annotated[
-    _Count, _perf(None, "Resize map and mask to this square before scoring (paper: 448).", _POSITIVE, "pixels", free=True)
+    _Count,
+    _perf(None, "Resize map and mask to this square before scoring (paper: 448).", {"ge": 1, "le": 16_384}, "pixels"),
 ]
 Iou = Annotated[_Number, _perf(None, "Match two boxes from this overlap on (detection); by default 0.5.", free=True)]
 MinScore = Annotated[_Number, _perf(None, "Leave predicted boxes scored below this out of F1 (detection).", free=True)]

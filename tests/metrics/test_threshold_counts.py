@@ -182,3 +182,8 @@ def test_masks() -> None:
     kept = np.array([[True, False]])
     assert as_mask(kept) is kept
     assert as_mask(np.zeros((2, 2), dtype=np.uint8)).tolist() == [[False, False]] * 2
+
+
+def test_a_tolerance_beyond_the_map_is_refused() -> None:
+    with pytest.raises(InputError, match="tolerance must be at most the longer side of each map, here 3 pixels, got 4"):
+        count(np.ones((2, 3)), np.ones((2, 3), np.bool_), tolerance=4)

@@ -202,8 +202,26 @@ def dataset_fields(
         mask = mask_of.get(stem(path))
         return below / mask if mask is not None else images_at / beside[stem(path)] if stem(path) in beside else None
 
-    ordered = (path for path in sorted_texts(images, key=natural_key) if path not in drawn)
-    items = ItemTable.of(Item(path, images_at / path, mask_at(path)) for path in ordered)
+    same_stem: list[tuple[str, str]] = []
+
+    def paired() -> Iterator[Item]:
+        before = ""
+        for path in sorted_texts(images, key=natural_key):
+            mask = None if path in drawn else mask_at(path)
+            if mask is not None and stem(path) == stem(before):
+                same_stem.append(
+                    (path_text(f"{images_at / path}"), f"{before} has the same mask: give the two images different names")
+                )
+            elif path not in drawn:
+                yield Item(path, images_at / path, mask)
+                before = path
+
+    items = ItemTable.of(paired())
+    faults = [*faults, *same_stem]
+    if mask_of.passed_over:
+        rest = "" if len(mask_of.passed_over) == 1 else f" (as {counted(len(mask_of.passed_over) - 1, 'other')} here)"
+        reason = f"another mask of the same image is taken{rest}: a PNG, else the first by name"
+        faults.append((path_text(f"{below / mask_of.passed_over[0]}"), reason))
     if drawn:
         reason = f"a mask among the images ({counted(len(drawn), 'is', 'are')} called so), taken for that of its image"
         faults = [*faults, (path_text(f"{images_at / min(drawn, key=natural_key)}"), reason)]
@@ -225,14 +243,18 @@ class MaskIndex:
         self._masks = masks if isinstance(masks, TextColumn) else TextColumn(masks)
         hashes = np.fromiter((hash(stem(mask)) for mask in self._masks), np.int64, len(self._masks))
         order = np.argsort(hashes)
+        self.passed_over = TextColumn()
         self._hashes, self._rows = array("q", hashes[order].tobytes()), array("I", order.astype(np.uint32).tobytes())
 
     def get(self, image: str) -> str | None:
         """Return an image's mask, by the image's path without extension; None if it has none."""
         wanted = hash(image)
         rows = self._rows[bisect_left(self._hashes, wanted) : bisect_right(self._hashes, wanted)]
-        same = (mask for mask in map(self._masks.value, rows) if stem(mask) == image)
-        return min(same, key=lambda mask: (not mask.lower().endswith(".png"), mask), default=None)
+        same = [mask for mask in map(self._masks.value, rows) if stem(mask) == image]
+        best, *others = sorted(same, key=lambda mask: (not mask.lower().endswith(".png"), mask)) or [None]
+        for mask in others:
+            self.passed_over.append(mask)
+        return best
 
     def unread(self, images: Sequence[str]) -> list[str]:
         """Return the masks that belong to no image, in no order; `images` are paths with extensions."""

@@ -34,6 +34,8 @@ def read_export(path: Path) -> LabelExport:
     """Read a labelling tool's export, zipped or not, without drawing its shapes; a damaged one may raise anything."""
     if not is_zipfile(path):
         suffix, data = path.suffix.lower(), file_bytes(path)
+        if suffix not in ("", ".xml", ".json"):
+            raise InputError(f"a {suffix} file holds no areas of an image")
     else:
         with ZipFile(path) as archive:
             members = [

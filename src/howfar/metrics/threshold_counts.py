@@ -123,6 +123,9 @@ def count(prediction: ArrayLike, mask: ArrayLike, tolerance: float = 0.0) -> Cou
     if levels.shape != truth.shape:
         remedy = "bring the prediction to the mask's size"
         raise InputError.of("prediction and mask", "must have one shape", (levels.shape, truth.shape), remedy)
+    if radius > max(truth.shape):
+        rule = f"must be at most the longer side of each map, here {max(truth.shape)} pixels"
+        raise InputError.of("tolerance", rule, tolerance, "pass a few pixels: 2 is usual for cracks")
     near = truth if radius < 1.0 else disc_maximum(truth, radius)
     outside, inside = _histograms(levels, near)
     predicted, hits = _from(outside + inside, lowest), _from(inside, lowest)
