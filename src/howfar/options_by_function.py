@@ -161,6 +161,8 @@ class ScoringOptions(DatasetOptions, total=False):
     flipped: options.FlippedMaps
     ensemble: options.Ensemble
     tiles: options.TileMaps
+    columns: options.ColumnRoles
+    classes: options.ClassNames
 
 
 class ScorerOptions(ScoringOptions, BackboneOptions, total=False):

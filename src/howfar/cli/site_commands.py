@@ -53,10 +53,11 @@ def show_assessment(assessment: Assessment, page: Path) -> None:
     for site in assessment.ordered():
         if site.measured is not None:
             to.print(f"{site.answer} Next: {site.next.text}")
-            continue
-        to.print(site.answer, style="bold" if site.inside is False else None)
-        to.print(f"  Next: {site.next.text}")
-        terminal.say(f"    {site.next.command}")
+        else:
+            to.print(site.answer, style="bold" if site.inside is False else None)
+            to.print(f"  Next: {site.next.text}")
+        if site.measured is None or site.next.action == "label":
+            terminal.say(f"    {site.next.command}")
     terminal.print_table(to, *assessment.table())
     for line in assessment.legend():
         to.print(line)

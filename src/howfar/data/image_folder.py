@@ -251,10 +251,10 @@ class MaskIndex:
         wanted = hash(image)
         rows = self._rows[bisect_left(self._hashes, wanted) : bisect_right(self._hashes, wanted)]
         same = [mask for mask in map(self._masks.value, rows) if stem(mask) == image]
-        best, *others = sorted(same, key=lambda mask: (not mask.lower().endswith(".png"), mask)) or [None]
-        for mask in others:
+        same.sort(key=lambda mask: (not mask.lower().endswith(".png"), mask))
+        for mask in same[1:]:
             self.passed_over.append(mask)
-        return best
+        return same[0] if same else None
 
     def unread(self, images: Sequence[str]) -> list[str]:
         """Return the masks that belong to no image, in no order; `images` are paths with extensions."""

@@ -80,9 +80,9 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
     maps: dict[str, list[str]] = {}
     faults: dict[str, str] = {}
     walked = sorted(walk_names(root, map_endings()), key=lambda found: (not found[0].lower().endswith(".png"), found[0]))
-    for name, reason in sorted(walked, key=lambda found: natural_key(stem(found[0]))):
-        if reason:
-            faults[stem(name)] = f"{path_text(root / name)}: {reason}"
+    for name, fault in sorted(walked, key=lambda found: natural_key(stem(found[0]))):
+        if fault:
+            faults[stem(name)] = f"{path_text(root / name)}: {fault}"
         else:
             maps.setdefault(stem(name), []).append(name)
     if not maps and not faults:

@@ -17,11 +17,12 @@ from howfar.backbones import as_backbone, is_stored
 from howfar.backbones.backbone_family import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetsArgument, content_hash, parse, read_bytes
+from howfar.data.class_names_and_predictions import class_names
 from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture
 from howfar.data.image_folder import home_of, path_text
 from howfar.data.image_stacks import is_stack
-from howfar.data.json_and_tables import TABLES
+from howfar.data.json_and_tables import TABLES, column_roles
 from howfar.data.python_objects import ImageArgument, is_image_path, is_picture
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
 from howfar.io.file_location import absolute, as_location, is_url
@@ -423,10 +424,16 @@ def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | Li
     predictions = None if work["predictions"] is None else absolute(work["predictions"])
     metric, flipped = "" if profile.judge is None else profile.judge.metric, work["flipped"]
     many = [(name, work[name]) for name in ("ensemble", "tiles") if work[name]]
+    roles, names = column_roles(work["columns"]), class_names(work["classes"])
     ending = "" if predictions is None or not predictions.is_file() else predictions.suffix.lower()
     boxes = predictions is not None and predictions.exists() and metric.startswith(BOXES) and not many
     if predictions is not None and (boxes or (ending == JSON and not many)):
-        return box_listing(predictions, None if flipped is None else absolute(flipped), Detection.named(metric))
+        mirrored = None if flipped is None else absolute(flipped)
+        return box_listing(predictions, mirrored, Detection.named(metric), roles, names)
+    if ending not in TABLES:
+        for name in ("columns", "classes"):
+            if work[name]:
+                raise InputError.of(name, "is of use only to classes and boxes", work[name], "leave it out")
     if predictions is not None and predictions.is_dir() and metric == METRIC:
         for name, folder in (("flipped", flipped), *many) if flipped else many:
             raise InputError.of(name, "is of no use to maps of several classes", str(folder), "leave it out")
@@ -437,7 +444,7 @@ def _sources(profile: PrimaryReference, work: ScoringOptions) -> MapFolders | Li
         raise InputError.of(name, "is of use only to maps", str(folder), "leave it out")
     if flipped is not None:
         raise InputError.of("flipped", "is of no use to classification", str(flipped), "leave it out")
-    return class_listing(predictions)
+    return class_listing(predictions, roles, names)
 
 
 def _needs_embeddings(profile: PrimaryReference) -> InputError:

@@ -18,7 +18,7 @@ WITHOUT_LABELS = (
     "failures and hold false alarms."
 )
 BRACKETS = (
-    "OUTSIDE: unlike any other labelled site. Do not trust values in round brackets; where a score was measured, use that."
+    "OUTSIDE: no other site with labels is like it. Do not trust values in round brackets; where a score was measured, use that."
 )
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
@@ -241,6 +241,8 @@ def gate_word(inside: bool | None) -> str:
 
 def _cells(site: SiteAnswer) -> tuple[str, ...]:
     blank, listed = site.false_positive_share is not None, f"{site.listed} of {site.n}"
+    # howfar adapt tests training with howfar's own network; what remains to be done is to train the user's.
+    shown = {"adapt": "train", "check": "nothing", "label": "label" if site.measured is None else "train"}
     return (
         site.dataset,
         str(site.n),
@@ -248,6 +250,5 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         "undefined" if blank else site.expected(),
         "–" if not site.listed or blank else f"({listed})" if site.doubted else listed,
         "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
-        # howfar adapt tests training with howfar's own network; what remains to be done is to train the user's.
-        {"adapt": "train", "check": "nothing"}.get(site.next.action, site.next.action),
+        shown.get(site.next.action, site.next.action),
     )

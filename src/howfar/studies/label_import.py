@@ -55,6 +55,8 @@ class LabelSite:
 def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSite:
     """Read the images to label; task and label names default to those of the selection."""
     folder = absolute(images) if isinstance(images, (str, Path)) else None
+    # The list of paths stands for the folder that holds it.
+    folder = folder.parent if folder is not None and folder.name == "chosen.txt" else folder
     if folder is not None and (folder / Selection.DOCUMENT).is_file():
         selection = Selection.load(folder)
         picks = selection.picks

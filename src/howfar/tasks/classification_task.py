@@ -154,9 +154,9 @@ class ClassificationTask(Task):
         return FirstLabels(self.name, own=answers.classes, classes=classes)
 
 
-def class_listing(file: Path) -> ListedSignals:
+def class_listing(file: Path, roles: Mapping[str, str], names: Sequence[str]) -> ListedSignals:
     """List the images of a table of class predictions; raises `InputError` for a file of another form."""
-    table = read_classes(file)
+    table = read_classes(file, roles, names)
     row = {image: number for number, image in enumerate(table.images)}
 
     def of_set(entries: Sequence[tuple[str, Item]]) -> list[Mapping[str, float]]:

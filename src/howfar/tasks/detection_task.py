@@ -303,12 +303,14 @@ def _flipped(entries: Mapping[str, str], file: Path, mirror: BoxesOf, metric: De
     return boxes_of
 
 
-def box_listing(predictions: Path, flipped: Path | None, metric: Detection) -> ListedSignals:
+def box_listing(
+    predictions: Path, flipped: Path | None, metric: Detection, roles: Mapping[str, str], names: Sequence[str]
+) -> ListedSignals:
     """List the images of files or folders of predicted boxes, those of the images and of their mirror images."""
 
     def read(dataset: Dataset) -> tuple[Sequence[str], Signals]:
-        mirror = {} if flipped is None else read_predicted_boxes(dataset, flipped, what=_MIRRORED).boxes
-        boxes, mirror = _numbered(read_predicted_boxes(dataset, predictions).boxes, mirror)
+        mirror = {} if flipped is None else read_predicted_boxes(dataset, flipped, None, roles, names, _MIRRORED).boxes
+        boxes, mirror = _numbered(read_predicted_boxes(dataset, predictions, None, roles, names).boxes, mirror)
         back = None if flipped is None else _flipped(matched_entries(dataset, list(mirror)), flipped, mirror, metric)
 
         def of_set(entries: Sequence[tuple[str, Item]]) -> list[Mapping[str, float]]:

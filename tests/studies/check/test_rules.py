@@ -213,7 +213,8 @@ def test_a_certificate_says_how_many_more_labels() -> None:
     )
     count = 16 + (decision.labels or 0)
     assert fixed.remedy == (
-        f"label about {count} images, all drawn anew at random: howfar certify site -k {count} --out certify-site-{count}"
+        f"label about {count} images, all drawn anew at random (those drawn again keep their labels): "
+        f"howfar certify site -k {count} --out certify-site-{count}"
     )
     part = Certificate(0.65, 0.55, 0.75, anytime=False, unlabelled=1)
     rest = decided({"performance": {"at_least": 0.6}}, RuleFacts(batch(), certificate=part))

@@ -58,7 +58,7 @@ WRITERS: dict[str, Callable[..., Path]] = {
 
 
 @pytest.mark.parametrize("name", WRITERS)
-@pytest.mark.parametrize("given", ["selection", "chosen.csv", "certify's folder", "folder"])
+@pytest.mark.parametrize("given", ["selection", "chosen.csv", "chosen.txt", "certify's folder", "folder"])
 def test_masks_of_every_tool_become_a_dataset(name: str, given: str, site: Path, selected: Path, tmp_path: Path) -> None:
     file = WRITERS[name](MASKS, "Riß", tmp_path / name)
     listed, beside = (
@@ -68,7 +68,13 @@ def test_masks_of_every_tool_become_a_dataset(name: str, given: str, site: Path,
     beside.mkdir()
     listed.to_csv(beside / "chosen.csv", index=False)
     Image.new("RGB", (4, 4)).save(beside / "contact_sheet.png")
-    places = {"selection": selected, "chosen.csv": beside / "chosen.csv", "certify's folder": beside, "folder": site}
+    places = {
+        "selection": selected,
+        "chosen.csv": beside / "chosen.csv",
+        "chosen.txt": beside / "chosen.txt",
+        "certify's folder": beside,
+        "folder": site,
+    }
     images = places[given]
     done = howfar.import_labels(file, images, tmp_path / "out")
     assert masks_at(tmp_path / "out") == WANTED

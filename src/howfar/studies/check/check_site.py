@@ -21,8 +21,8 @@ from howfar.errors import ImageError, InputError
 from howfar.io.file_location import absolute, ready_folder
 from howfar.metrics.classification import CORRECT
 from howfar.metrics.multiclass import METRIC as CLASSES
-from howfar.option_validation import with_options
-from howfar.options_by_function import ScorerOptions
+from howfar.option_validation import command_words, with_options
+from howfar.options_by_function import ScorerOptions, ScoringOptions
 from howfar.pipeline.profile_file import Profile, place_of
 from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
 from howfar.pixel_options import counted_as
@@ -199,6 +199,7 @@ def certifying(
         return ""
     words = ["howfar", "certify", places[dataset], "--predictions", str(options.get("predictions") or f"MAPS/{dataset}")]
     words += ["--task", task] if task else []
+    words += command_words(ScoringOptions, {name: options.get(name) for name in ("columns", "classes")})
     if not isinstance(profile, Profile):
         words += ["--flipped", str(options["flipped"])] if options.get("flipped") else []
         words += ["--profile", str(profile)]

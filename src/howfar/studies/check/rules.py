@@ -383,7 +383,8 @@ def _label(known: RuleFacts, labels: int, found: SourcedInterval) -> str:
         of = "is 1 drawn image" if rest == 1 else f"are {rest} drawn images"
         return f"there {of} without a label yet: label all that were drawn, and certify again"
     folder = quote(f"certify-{known.batch.dataset}-{count}")
-    return f"label about {count} images, all drawn anew at random: {known.certifying(count)} --out {folder}"
+    again = f"label about {count} images, all drawn anew at random (those drawn again keep their labels)"
+    return f"{again}: {known.certifying(count)} --out {folder}"
 
 
 def _counted(count: int) -> str:
