@@ -16,7 +16,7 @@ from howfar.report.performance_report import dataset_cells
 from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
 
-PROBABLY: Final = "images on the list of probable failures, made without labels; – if no list can be given; ( ) if doubted"
+PROBABLY: Final = "images on the list of probable failures, made without labels; none if no image could be listed; ( ) if doubted"
 ALL_ERRORS: Final = "The estimator in use, the best, and “mean” (the others' average). relation.json has all, as set_errors."
 
 
@@ -41,9 +41,9 @@ def sites(assessment: Assessment) -> doc.Table:
         return doc.Cell("no foreground") if blank(site) else doc.decimal(site.measured, 2)
 
     def failing(site: SiteAnswer) -> doc.Cell:
-        if not site.listed or blank(site):
+        if site.listed is None or blank(site):
             return doc.UNDEFINED
-        text = f"{site.listed} of {site.n}"
+        text = f"{site.listed} of {site.n}" if site.listed else "none"
         return doc.Cell(f"({text})" if site.doubted else text, site.listed_share)
 
     return doc.tabulate(

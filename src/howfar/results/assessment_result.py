@@ -240,7 +240,7 @@ def gate_word(inside: bool | None) -> str:
 
 
 def _cells(site: SiteAnswer) -> tuple[str, ...]:
-    blank, listed = site.false_positive_share is not None, f"{site.listed} of {site.n}"
+    blank, listed = site.false_positive_share is not None, f"{site.listed} of {site.n}" if site.listed else "none"
     # howfar adapt tests training with howfar's own network; what remains to be done is to train the user's.
     shown = {"adapt": "train", "check": "nothing", "label": "label" if site.measured is None else "train"}
     return (
@@ -248,7 +248,7 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
         str(site.n),
         gate_word(site.inside),
         "undefined" if blank else site.expected(),
-        "–" if not site.listed or blank else f"({listed})" if site.doubted else listed,
+        "–" if site.listed is None or blank else f"({listed})" if site.doubted else listed,
         "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
         shown.get(site.next.action, site.next.action),
     )
