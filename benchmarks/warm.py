@@ -45,11 +45,11 @@ import timm, timm.data
 spent["importing torch and timm"] = time.process_time() - begun
 counted(import_module("howfar.demo"), "write_demo", "drawing pictures")
 counted(import_module("howfar.studies.compare_datasets"), "compare", "embedding, and distances")
-counted(import_module("howfar.cli.demo_command"), "_evaluate", "fitting a detector, predicting and scoring")
+counted(import_module("howfar.cli.demo_commands"), "_evaluate", "fitting a detector, predicting and scoring")
 relate = import_module("howfar.studies.performance.relate")
 counted(relate, "relate", "relating performance to distance")
 counted(relate, "draw", "figures and the report")
-counted(import_module("howfar.cli.demo_command"), "_profile", "the profile")
+counted(import_module("howfar.cli.demo_commands"), "_profile", "the profile")
 try:
     import_module("howfar.cli.main").run(["demo", "--out", sys.argv[1]])
 finally:

@@ -22,11 +22,7 @@ _allowed: Counter[str] = Counter()
 
 
 def hosts_of(given: str | Sequence[str], name: str = "allow_urls") -> tuple[str, ...]:
-    """Read the hosts that URLs may have: names or buckets, with commas between them, or one by one.
-
-    `name` is what the caller calls them in error lines. Raises `InputError` for what is no host, as a URL or a pattern, and for
-    a text that names none.
-    """
+    """Read hosts or buckets of URLs, one by one or with commas between them; raise `InputError`, about `name`, otherwise."""
     texts = given.split(",") if isinstance(given, str) else list(given)
     hosts = tuple(host for text in texts if (host := str(text).strip().lower()))
     if texts and not hosts:
@@ -71,9 +67,6 @@ def allowed() -> frozenset[str]:
 
 
 def named_by_variable() -> tuple[str, ...]:
-    """Return the hosts that the environment variable `VARIABLE` names, none where it is not set or empty.
-
-    Raises `InputError`, which names the variable, for what is no host.
-    """
+    """Return the hosts that the environment variable `VARIABLE` names; raise `InputError`, which names it, for no host."""
     given = os.environ.get(VARIABLE)
     return hosts_of(given, VARIABLE) if given else ()

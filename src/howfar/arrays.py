@@ -17,11 +17,7 @@ Float64Array: TypeAlias = NDArray[np.float64]
 
 
 def as_features(x: ArrayLike, name: str) -> FloatArray:
-    """Return `x` as a finite (n, q) floating array; float32 and float64 stay as they are, others become float64.
-
-    `name` is the argument's name, for the error line. Raises `InputError` for what is not two-dimensional or not numeric, has
-    no rows or columns, or holds NaN, infinity or more than 1e100.
-    """
+    """Return `x` as a finite (n, q) float32 or float64 array; raise `InputError` for any other, or values beyond 1e100."""
     try:
         array = np.asarray(x)
         if array.dtype not in (np.float32, np.float64):
@@ -44,10 +40,7 @@ def as_features(x: ArrayLike, name: str) -> FloatArray:
 
 
 def as_pair(s: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray]:
-    """Return secondary and primary features with the same number of columns.
-
-    Raises `InputError` as `as_features`, or where the two differ in their number of columns q.
-    """
+    """Return secondary and primary features; raise `InputError` as `as_features`, or for different numbers of columns."""
     secondary, primary = as_features(s, "s"), as_features(p, "p")
     if secondary.shape[1] != primary.shape[1]:
         raise InputError.of(
@@ -57,10 +50,7 @@ def as_pair(s: ArrayLike, p: ArrayLike) -> tuple[FloatArray, FloatArray]:
 
 
 def as_row(x: ArrayLike, name: str, *, length: int | None = None, undefined: bool = False, least: int = 0) -> Float64Array:
-    """Return `x` as a finite (n,) float64 array of `length` numbers, or of at least `least`; `undefined` allows NaN.
-
-    `name` is the argument's name, for the error line. Raises `InputError` for what is no such row of numbers.
-    """
+    """Return `x` as a finite (n,) float64 array, n at least `least`, or raise `InputError`; `undefined` allows NaN."""
     try:
         row = np.asarray(x, dtype=np.float64)
     except (TypeError, ValueError) as error:
@@ -119,10 +109,7 @@ class ArrayRows:
 
 
 def as_rows(x: ArrayLike | Rows, name: str) -> Rows:
-    """Return features that read by rows and by columns: a store's selection unchanged, an array as `ArrayRows`.
-
-    Raises `InputError` as `as_features`.
-    """
+    """Return features that read by rows and by columns, an array as `ArrayRows`; raise `InputError` as `as_features`."""
     if isinstance(x, Rows):
         return x
     return ArrayRows(as_features(x, name))

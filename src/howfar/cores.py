@@ -23,15 +23,11 @@ def numeric_threads() -> int:
 
 
 def wait_briefly() -> None:
-    """Let idle threads of linear algebra and of torch sleep soon, so that they free their cores.
+    """Let idle threads of linear algebra and of torch sleep soon; call this before NumPy and torch are loaded.
 
-    The threads of NumPy's and SciPy's linear algebra wait at most 2²⁰ cycles for the next product. By default they wait 2²⁶
-    cycles and more, a good part of a tenth of a second, on cores that other loops then need. The threads of OpenMP, by which
-    torch computes, sleep at once. By default they spin, and where other programs want the cores too they wait in vain for one
-    that is not running: on two cores beside two other programs a step of UNet++ took 17 s with torch's two threads, 1.3 s with
-    the same two that sleep, and 1.2 to 3.7 s with one. How many threads there are stays as it is, and with it every digit.
-
-    The settings are read once, when NumPy and torch are loaded: call this before. What the user has set stands.
+    By default the threads of NumPy's linear algebra wait 2²⁶ cycles, a good part of a tenth of a second, on cores that other
+    loops need, and those of OpenMP, by which torch computes, spin: on two cores beside two other programs a step of UNet++ took
+    17 s, and 1.3 s with threads that sleep. Their number, and so every digit, stays. What the user has set stands.
     """
     os.environ.setdefault(WAIT, "20")
     if not any(name in os.environ for name in _WAITS):

@@ -15,21 +15,17 @@ _BOUNDS: Final = {
     "too_long": ("hold at most", "max_length"),
     "string_too_short": ("have a length of at least", "min_length"),
 }
-_KINDS: Final = {
-    "finite_number": "a finite number",
-    "int_": "a whole number",
-    "float_": "a number",
-    "bool_": "true or false",
-    "string_type": "text",
-    "path_type": "a path",
-    "tuple_type": "a list",
-    "list_type": "a list",
-    "dict_type": "a table of names and values",
-    "mapping_type": "a table of names and values",
-    "model_": "a table of names and values",
-    "dataclass_": "a table of names and values",
+_KINDS: Final[Mapping[str, str | tuple[str, ...]]] = {
+    "a finite number": "finite_number",
+    "a whole number": "int_",
+    "a number": "float_",
+    "true or false": "bool_",
+    "text": "string_type",
+    "a path": "path_type",
+    "a list": ("tuple_type", "list_type"),
+    "a table of names and values": ("dict_type", "mapping_type", "model_", "dataclass_"),
 }
-"""Required kind of a value, by the beginning of pydantic's error type."""
+"""Required kind of a value, and how pydantic's error types of it begin."""
 _MARKED: Final = re.compile("\x02(\\w+)(?:=([^\x03]*))?\x03")
 _NO_VALUE: Final = object()
 _LONGEST: Final = 600
@@ -38,10 +34,7 @@ _NAMES: Final = re.compile(r"\w+(?:(?:, | and | or )\w+)*")
 
 
 def option(name: str, value: object = None) -> str:
-    """Mark an option, and its value if given, in the text of an error.
-
-    Python shows the mark as a keyword and the command line as a flag. A value in capitals stands for one of the user's own.
-    """
+    """Mark an option, and a value (CAPITALS: one of the user's), in an error: Python shows a keyword, a terminal a flag."""
     if value is None:
         return f"\x02{name}\x03"
     return f"\x02{name}={value if isinstance(value, str) and value.isupper() else repr(value)}\x03"
@@ -75,17 +68,19 @@ class InputError(HowfarError, ValueError):
 
     @classmethod
     def of(cls, argument: str, rule: str, received: object = _NO_VALUE, remedy: str = "") -> InputError:
-        """Build the one-line error for a refused argument.
-
-        `argument` is the name as the caller wrote it, `rule` a phrase that follows it ("must be at least 1"), `received` the
-        value that broke the rule, and `remedy` what to do instead. The line leaves out a value that is not given and an
-        empty remedy.
-        """
+        """Build the one-line error for a refused argument: its name, the rule ("must be at least 1"), value and remedy."""
         subject = re.sub(r"\w+", lambda name: option(name[0]), argument) if _NAMES.fullmatch(argument) else argument
         value = repr(received)
         value = value if len(value) <= _LONGEST else f"{value[:_LONGEST]}…"
         line = f"{subject} {rule}" if received is _NO_VALUE else f"{subject} {rule}, got {value}"
         return cls(f"{line}: {remedy}" if remedy else line)
+
+
+def check_at_least(least: int, **values: float | None) -> None:
+    """Raise `InputError` for the first value, but None, that is below `least`."""
+    for name, value in values.items():
+        if value is not None and value < least:
+            raise InputError.of(name, f"must be at least {least}", value)
 
 
 class UnknownNameError(HowfarError, LookupError):
@@ -124,10 +119,7 @@ def one_line(error: object, most: int = 160) -> str:
 
 
 def rule_broken(error: Mapping[str, Any]) -> str:
-    """Say which rule a value broke, as a phrase that follows the argument's name.
-
-    `error` is an entry of pydantic's ``ValidationError.errors()``, reworded like howfar's other error lines.
-    """
+    """Say which rule a value broke, after its argument's name, for an entry of pydantic's ``ValidationError.errors()``."""
     context, text = error.get("ctx", {}), str(error["msg"])
     if error["type"] in _BOUNDS:
         words, bound = _BOUNDS[error["type"]]
@@ -135,8 +127,8 @@ def rule_broken(error: Mapping[str, Any]) -> str:
         return f"must {words} {int(limit) if float(limit).is_integer() else limit}"
     if error["type"] == "literal_error":
         return f"must be {str(context['expected']).replace(chr(39), '')}"
-    for start, words in _KINDS.items():
-        if str(error["type"]).startswith(start):
+    for words, starts in _KINDS.items():
+        if str(error["type"]).startswith(starts):
             return f"must be {words}"
     text = text.removeprefix("Value error, ")
     words = text.rstrip(".").partition(" is not one of ")[2].replace("'", "")

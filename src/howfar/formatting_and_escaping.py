@@ -19,11 +19,7 @@ _NUMBER: Final = re.compile(r"[-+]?(\d[\d,]*\.?\d*|\.\d+)([eE][-+]?\d+)?(\s?%)?"
 
 
 def printable(text: object) -> str:
-    r"""Write a text in one line that is safe to show on a terminal, in a page or in an XML file.
-
-    Controls, line breaks, marks that turn the direction of writing, invisible marks and surrogates become ``\x1b``, ``\n`` or
-    ``\u202e``; bytes of a file's name that are not UTF-8 become ``\xff``. All else stays, in every script.
-    """
+    r"""Write a text in one line that is safe on a terminal, in a page or in XML: all else becomes ``\x1b`` or ``\u202e``."""
     return _UNSAFE.sub(_escaped, str(text))
 
 
@@ -38,10 +34,7 @@ def xml_text(text: str) -> str:
 
 
 def printable_json(text: str) -> str:
-    r"""Escape the characters of a JSON document that could affect a terminal, without changing its meaning.
-
-    Such characters stand within strings alone, where JSON has an escape for each.
-    """
+    """Escape what could affect a terminal in a JSON document, where it stands in strings alone; its meaning stays."""
 
     def escaped(found: re.Match[str]) -> str:
         if found[0] in "\n\t\r":

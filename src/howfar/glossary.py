@@ -72,10 +72,7 @@ def explain(word: str) -> Term:
 
 
 def terms_in(text: str) -> list[Term]:
-    """List the terms whose name or another spelling stands in a text as a word, in the order of the glossary.
-
-    One letter, such as P or F, is found where it stands alone, and words whatever their case.
-    """
+    """List the terms whose spellings stand in a text as words, in the order of the glossary; a single letter keeps its case."""
     return [term for term in glossary() if any(_pattern(spelling).search(text) for spelling in term.spellings)]
 
 

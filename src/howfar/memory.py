@@ -1,8 +1,7 @@
 """Limit the memory of howfar's arrays: compute how many rows fit a budget at a time, and measure a process's peak.
 
-The budget is above what the interpreter, its libraries and the network take. Code that holds arrays states what it cannot do
-without, and is told how much to take at a time. The budget is set around a block of code, as numpy's error handling is, and not
-passed from call to call: it changes no result, so it is no argument of any function.
+The budget, above what the interpreter, its libraries and the network take, is set around a block of code, as numpy's error
+handling is. It changes no result, so it is no argument of any function.
 """
 
 from __future__ import annotations
@@ -33,10 +32,7 @@ FILE_VARIABLE: Final = "HOWFAR_MEMORY"
 
 
 class Budget(NamedTuple):
-    """Hold a memory budget in bytes: total, reserved for results, and requested by the user.
-
-    `total` is one process's part of the requested budget where `parts` is above 1.
-    """
+    """Hold a memory budget in bytes: total (a process's part where `parts` is above 1), reserved for results, and requested."""
 
     total: int
     reserved: int
@@ -55,10 +51,7 @@ _steps: ContextVar[list[tuple[Budget, int, str, str]] | None] = ContextVar("howf
 
 
 def parse_size(size: str | int, name: str = "memory") -> int:
-    """Convert a size such as 512MB, 2G, 1.5GiB or 2000000000 to bytes.
-
-    `name` is what the caller calls it in error lines. Raises `InputError` for a size that is not of that form, or not above 0.
-    """
+    """Convert a size such as 512MB, 2G, 1.5GiB or 2000000000 to bytes; raise `InputError`, about `name`, for any other."""
     match = re.fullmatch(r"([0-9]{1,18}(?:\.[0-9]{1,18})?)\s*([a-z]*)", str(size).strip().lower())
     if not match or match[2] not in UNITS or not (count := int(float(match[1]) * UNITS[match[2]])):
         raise InputError.of(name, "must be a size", size, "write 512MB, 2GB, 1.5GiB, or bytes")
@@ -67,10 +60,7 @@ def parse_size(size: str | int, name: str = "memory") -> int:
 
 @contextmanager
 def within(size: str | int | Budget | None) -> Iterator[None]:
-    """Limit the arrays of the block's code to a size or a budget; None sets no limit.
-
-    Raises `InputError` for a size that is not of a form like 512MB or 2GB, or not above 0.
-    """
+    """Limit the arrays of the block's code to a size or a budget, None to nothing; raise `InputError` for what is no size."""
     if size is not None and not isinstance(size, Budget):
         count = parse_size(size)
         size = Budget(count, 0, count)
@@ -109,9 +99,8 @@ def beside(reserved: int) -> Iterator[None]:
 def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take fewer images with limit") -> int:
     """Compute how many rows, columns or draws to take at a time within the budget, at most `usual`.
 
-    `usual` is how many to take without a budget, `each` the bytes of one row, column or draw, `held` the bytes that are held
-    beside them; `what` names what is held and `remedy` what helps beside a larger budget, for the error line. Raises
-    `InputError` where not even one of them fits.
+    `each` are the bytes of one row, column or draw, `held` those that are held beside them; `what` names what is held and
+    `remedy` what helps beside a larger budget, for the `InputError` where not even one of them fits.
     """
     whole = _set.get()
     if whole is None:
@@ -127,11 +116,7 @@ def at_a_time(usual: int, each: int, held: int, what: str, remedy: str = "take f
 
 
 def file_limit(size: int = 0) -> int:
-    """Return how many bytes a file may take in memory: the budget, else the larger of 2 GiB and 16 times its size.
-
-    The environment variable ``HOWFAR_MEMORY`` stands for a budget where there is none. A thread in which no budget is set has
-    that of the block that was entered last in this process. Raises `InputError` where the variable holds no size.
-    """
+    """Return how many bytes a file may take: the budget, else ``HOWFAR_MEMORY``, else 2 GiB or 16 times its size if larger."""
     whole = _set.get() or (_entered[-1] if _entered else None)
     if whole is not None:
         return max(1, whole.total - whole.reserved)
@@ -139,29 +124,19 @@ def file_limit(size: int = 0) -> int:
 
 
 def by_variable() -> int | None:
-    """Return the size in the environment variable ``HOWFAR_MEMORY``; None if it is unset or empty.
-
-    Raises `InputError`, which names the variable, where it holds no size.
-    """
+    """Return the size in the environment variable ``HOWFAR_MEMORY``, None if unset; raise `InputError`, which names it."""
     given = os.environ.get(FILE_VARIABLE)
     return parse_size(given, FILE_VARIABLE) if given else None
 
 
 def check_file(needed: int, file: object, size: int = 0) -> None:
-    """Raise `InputError` for a file that would take more memory than `file_limit` allows, before it is read.
-
-    `needed` are the bytes that reading takes, as the file's own directory, metadata or header tell; `size` are those of the
-    file. Raises `InputError`: the line says how much is needed, and how to allow it.
-    """
+    """Raise `InputError` for a file of `size` bytes that needs more memory, as its header tells, than `file_limit` allows."""
     remedy = "if the file is to be trusted give more (--memory {0}MB; {1}={0}MB where there is no such option)"
     _check(needed, file_limit(size), f"to read {file}", remedy)
 
 
 def check_held(needed: int, what: str, remedy: str) -> None:
-    """Raise `InputError` for arrays that would take more memory than `file_limit` allows, before they are made.
-
-    `needed` are their bytes, `what` names them and `remedy` what makes them smaller, for the error line. Raises `InputError`.
-    """
+    """Raise `InputError`, before they are made, for arrays that need more memory than `file_limit` allows."""
     _check(needed, file_limit(), f"for {what}", remedy + ", or give more ({1}={0}MB)")
 
 
@@ -174,10 +149,7 @@ def _check(needed: int, limit: int, purpose: str, remedy: str) -> None:
 
 @contextmanager
 def plan() -> Iterator[None]:
-    """Check all steps of the block's code against the budget, and refuse the largest when the outermost such block ends.
-
-    Raises `InputError` where a step does not fit: the line names the one that needs the most.
-    """
+    """Check all steps of the block against the budget; the outermost such block raises `InputError` for the largest."""
     steps: list[tuple[Budget, int, str, str]] = []
     token = _steps.set(steps) if _steps.get() is None else None
     try:
@@ -205,11 +177,8 @@ STATUS = Path("/proc/self/status")
 
 
 def peak_mib() -> float:
-    """Measure this process's peak memory in MiB.
-
-    On Linux it is the kernel's high-water mark of this process, since `getrusage` there includes the parent's memory from
-    before the process was started. Other systems have `getrusage` alone, and Windows has neither: `HowfarError`.
-    """
+    """Measure this process's peak memory in MiB; raise `HowfarError` on Windows, which does not tell it."""
+    # On Linux `getrusage` includes the parent's memory from before the process was started.
     if STATUS.is_file():
         mark = re.search(r"VmHWM:\s*([0-9]+)", STATUS.read_text(encoding="ascii", errors="replace"))
         if mark:

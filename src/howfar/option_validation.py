@@ -43,10 +43,7 @@ def declared(keywords: type) -> dict[str, Declared]:
 
 
 def checked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
-    """Check the values of a function's keywords and fill in the defaults.
-
-    Raises `InputError` for the first bad value, with the option, the rule, the value and the remedy.
-    """
+    """Check a function's keywords and fill in the defaults; raise `InputError` for a bad value, with rule and remedy."""
     from pydantic import ValidationError
 
     options = declared(keywords)
@@ -104,10 +101,7 @@ def nearest(name: str, known: Collection[str], what: str) -> str:
 
 
 def command_words(keywords: type, given: Mapping[str, Any]) -> tuple[str, ...]:
-    """Write the options that differ from their defaults as words of a command line.
-
-    Lists are joined with commas. Options without a flag and objects in memory are left out.
-    """
+    """Write the options that differ from their defaults as words of a command line, but those without flags, and objects."""
     words: list[str] = []
     for name, (_, option) in declared(keywords).items():
         value = given.get(name)
@@ -131,10 +125,7 @@ def picked(keywords: type[Keywords], given: Mapping[str, Any]) -> Keywords:
 
 
 def with_options(keywords: type) -> Callable[[Function], Function]:
-    """Add the signature and documentation of options to a function that ends in ``**options: Unpack[keywords]``.
-
-    An unknown keyword becomes an error that names the nearest known one.
-    """
+    """Add options to signature and documentation of a function that ends in ``**options: Unpack[keywords]``; refuse others."""
 
     def decorate(function: Function) -> Function:
         own = [each for each in inspect.signature(function).parameters.values() if each.kind is not each.VAR_KEYWORD]
@@ -166,10 +157,7 @@ def with_options(keywords: type) -> Callable[[Function], Function]:
 
 
 def check_variables() -> None:
-    """Check the environment variables that control the reading of files, once and before any is read.
-
-    Raises `InputError`, which names the variable, its value and the remedy.
-    """
+    """Check the environment variables that control the reading of files; raise `InputError` with variable, value and remedy."""
     by_variable()
     named_by_variable()
 

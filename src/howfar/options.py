@@ -1,8 +1,4 @@
-"""Declare every option of the Python functions and the command line once: type, default, help, rule and unit.
-
-`howfar.options_by_function` says which function takes which, `howfar.option_validation` checks values, `howfar.cli.flags` makes
-the command line.
-"""
+"""Declare every option of the Python functions and the command line once: type, default, help, rule and unit."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -130,14 +126,10 @@ Device = Annotated[str, Option("auto", "Run the network there.", free=True, choi
 AllowUrls = Annotated[_Texts, _where((), "Also fetch URLs in tables from these hosts or buckets, never local ones.", free=True)]
 
 # How the pixels of datasets are read.
-Bands = Annotated[
-    Sequence[int] | str | None,
-    _pixels(None, "Read these bands, counted from 1, in this order; pages of a stack count on.", free=True),
-]
-Range = Annotated[
-    Sequence[float] | str | None,
-    _pixels(None, "Map these values to 0-255: LOW:HIGH, auto (learnt from the first dataset), or dtype.", free=True),
-]
+_BANDS = "Read these bands, counted from 1, in this order; pages of a stack count on."
+Bands = Annotated[Sequence[int] | str | None, _pixels(None, _BANDS, free=True)]
+_RANGE = "Map these values to 0-255: LOW:HIGH, auto (learnt from the first dataset), or dtype."
+Range = Annotated[Sequence[float] | str | None, _pixels(None, _RANGE, free=True)]
 Window = Annotated[_Count, _pixels(None, "Cut rasters (GeoTIFF) into windows of this side.", {"ge": 4}, "pixels")]
 Overlap = Annotated[_Count, _pixels(None, "Let neighbouring windows share this many pixels.", _NATURAL, "pixels")]
 Frames = Annotated[_Text, _pixels(None, "Read this many frames of clips (1/s, 6/min), or their key frames (key).", free=True)]
@@ -171,10 +163,8 @@ Tau = Annotated[float, Option(0.5, "Count an image as failed where its performan
 Flat = Annotated[float, _perf(0.2, "Treat a change of performance up to this as none.", _RATE)]
 Level = Annotated[float, _sure(0.9, "Give intervals of this level.", _SHARE)]
 ErrorRate = Annotated[float, _sure(0.2, "Let at most this share of a failure list be wrong.", _SHARE)]
-Group = Annotated[
-    _Text,
-    _label(None, "Name photographs (or scenes, patients, clips) by this expression's first group: '(.+)-[0-9]+' for tiles."),
-]
+_GROUP = "Name photographs (or scenes, patients, clips) by this expression's first group: '(.+)-[0-9]+' for tiles."
+Group = Annotated[_Text, _label(None, _GROUP)]
 LearntGroup = Annotated[
     Group, But(help="Name photographs by this expression's first group; by default as in training.", free=True)
 ]
@@ -265,36 +255,18 @@ FeatureMemory = Annotated[Memory, But(help="Keep a frozen encoder's features and
 
 # What an adaptation study trains.
 Shots = Annotated[Sequence[int], Option((1, 3, 7), "Add this many images of each secondary; 0 is the baseline.", _SOME)]
-Strategies = Annotated[
-    Sequence[str],
-    Option(
-        ("far",),
-        "Choose images by this strategy, or by all.",
-        _SOME,
-        flags=("--strategy",),
-        choices=(*_ours("strategies"), "all"),
-    ),
-]
+_CHOICES = (*_ours("strategies"), "all")
+_Chosen = Option(("far",), "Choose images by this strategy, or by all.", _SOME, flags=("--strategy",), choices=_CHOICES)
+Strategies = Annotated[Sequence[str], _Chosen]
 Seeds = Annotated[Sequence[int], _few((0,), "Train and choose anew with each of these seeds.", _SOME)]
 RandomSeeds = Annotated[Sequence[int], _few((), "Train only the baseline and the strategy random with these further seeds.")]
-PoolShare = Annotated[
-    _Number,
-    _few(
-        None, "Choose from this share of each secondary's photographs, and score on the others.", _SHARE,
-        flags=("--pool-share", "--pool"), was="pool"
-    )
-]  # fmt: skip
+_PARTED = "Choose from this share of each secondary's photographs, and score on the others."
+PoolShare = Annotated[_Number, _few(None, _PARTED, _SHARE, flags=("--pool-share", "--pool"), was="pool")]
 BackgroundShots = Annotated[Sequence[int], _few((), "Add this many background images to the models with the most shots.")]
 Beginnings = Literal["anew", "tuned"]
 Start = Annotated[Beginnings, _few("anew", "Continue from the baseline's weights, not anew.", flags=("--tuned",))]
-Way = Annotated[
-    str,
-    Option(
-        "retrain",
-        "Learn from labelled images by retrain, finetune, norm-tune, scale or selftrain, or by several in turn: finetune+norm.",
-        free=True,
-    ),
-]
+_WAYS = "Learn from labelled images by retrain, finetune, norm-tune, scale or selftrain, or by several in turn: finetune+norm."
+Way = Annotated[str, Option("retrain", _WAYS, free=True)]
 WithoutLabels = Annotated[Sequence[str], _few(("norm",), "Also adapt to each dataset by these ways without labels.", free=True)]
 
 # How networks are prompted.

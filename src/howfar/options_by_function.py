@@ -3,6 +3,7 @@
 from typing import Annotated, TypedDict
 
 from howfar import options
+from howfar.options import But
 
 
 class DatasetOptions(TypedDict, total=False):
@@ -99,7 +100,7 @@ class MatrixOptions(StudyExecution, BackboneOptions, total=False):
     projection: Annotated[options.Projection, options.NO_PRIMARY]
     scale: options.Scale
     seed: options.Seed
-    bootstrap: Annotated[options.Bootstrap, options.But(default=0)]
+    bootstrap: Annotated[options.Bootstrap, But(default=0)]
     limit: options.Limit
     group: options.Group
     out: options.Out
@@ -155,7 +156,7 @@ class ScoringOptions(DatasetOptions, total=False):
 
     batch_size: options.ImagesAtOnce
     workers: options.Workers
-    store: Annotated[options.Store, options.But(help="Look features up there and keep new ones; by default do neither.")]
+    store: Annotated[options.Store, But(help="Look features up there and keep new ones; by default do neither.")]
     estimator: options.Estimator
     predictions: options.Predictions
     flipped: options.FlippedMaps
@@ -173,7 +174,7 @@ class ScoreOptions(ScoringOptions, total=False):
     """Declare the options of `howfar score`."""
 
     device: options.Device
-    weights: Annotated[options.Weights, options.But(help="Read the backbone's local weights here, if they have moved.")]
+    weights: Annotated[options.Weights, But(help="Read the backbone's local weights here, if they have moved.")]
 
 
 class SelectOptions(TypedDict, total=False):
@@ -219,10 +220,10 @@ class FedOptions(TypedDict, total=False):
     """Declare the options that say how a network is fed with images, and how its maps are read."""
 
     device: options.Device
-    size: Annotated[options.Side, options.But(help="Feed squares of this side; by default the model's own.", rule={})]
+    size: Annotated[options.Side, But(help="Feed squares of this side; by default the model's own.", rule={})]
     tiled: options.Tiled
-    mean: Annotated[options.Mean, options.But(flags=(), help="Subtract this of channels of 0-1, not ImageNet's mean.")]
-    std: Annotated[options.Std, options.But(flags=(), help="Divide the channels by this, not by ImageNet's std.")]
+    mean: Annotated[options.Mean, But(flags=(), help="Subtract this of channels of 0-1, not ImageNet's mean.")]
+    std: Annotated[options.Std, But(flags=(), help="Divide the channels by this, not by ImageNet's std.")]
     output: options.MapOutput
     channel: options.Channel
     reading: options.FedReading
@@ -232,7 +233,7 @@ class ModelOptions(FedOptions, total=False):
     """Declare the options by which a trained network is loaded to predict."""
 
     batch: options.Squares
-    precision: Annotated[options.Precision, options.But(flags=())]
+    precision: Annotated[options.Precision, But(flags=())]
 
 
 class EvaluateOptions(PredictionOptions, ModelOptions, total=False):
@@ -250,18 +251,16 @@ class EvaluateOptions(PredictionOptions, ModelOptions, total=False):
 class CertifyOptions(PredictionOptions, total=False):
     """Declare the options of `howfar.certify`."""
 
-    task: Annotated[options.Task, options.But(help="Certify a model of this task.")]
+    task: Annotated[options.Task, But(help="Certify a model of this task.")]
     metric: options.Measure
-    level: Annotated[options.Level, options.But(help="Give an interval of this level.")]
+    level: Annotated[options.Level, But(help="Give an interval of this level.")]
     until: options.Until
     zone: options.Zone
     at_least: options.AtLeast
     wrong: options.Wrong
-    threshold: Annotated[
-        options.Threshold, options.But(help="Take foreground above this; by default the profile's or 0.5.", free=True)
-    ]
-    estimator: Annotated[options.Estimator, options.But(help="Predict by this estimator of the profile; auto: its own.")]
-    group: Annotated[options.Group, options.But(help="Spread labels over photographs, named by this expression.")]
+    threshold: Annotated[options.Threshold, But(help="Take foreground above this; by default the profile's or 0.5.", free=True)]
+    estimator: Annotated[options.Estimator, But(help="Predict by this estimator of the profile; auto: its own.")]
+    group: Annotated[options.Group, But(help="Spread labels over photographs, named by this expression.")]
     seed: options.DrawSeed
 
 
@@ -278,7 +277,7 @@ class PredictOptions(ModelOptions, DatasetOptions, total=False):
     flipped: options.Flipped
     adapt: options.AdaptWay
     share: options.MixedShare
-    seed: Annotated[options.Seed, options.But(help="Draw the images that the model is adapted to with this seed.")]
+    seed: Annotated[options.Seed, But(help="Draw the images that the model is adapted to with this seed.")]
     progress: options.Progress
 
 
@@ -288,25 +287,23 @@ class CorruptOptions(ModelOptions, MaskOptions, total=False):
     only: options.Only
     seed: options.Seed
     tolerance: options.Tolerance
-    group: Annotated[options.Group, options.But(help="Name photographs by this expression; by default as in training.")]
+    group: Annotated[options.Group, But(help="Name photographs by this expression; by default as in training.")]
     progress: options.Progress
 
 
 class AssessOptions(StudyExecution, TaskOptions, FedOptions, total=False):
     """Declare the options of `howfar.assess`."""
 
-    task: Annotated[options.Task, options.But(help="Assess a model of this task.")]
-    threshold: Annotated[
-        options.Threshold, options.But(help="Score at this threshold; by default the checkpoint's or PRIMARY's.")
-    ]
+    task: Annotated[options.Task, But(help="Assess a model of this task.")]
+    threshold: Annotated[options.Threshold, But(help="Score at this threshold; by default the checkpoint's or PRIMARY's.")]
     retune: options.Retune
-    truth: Annotated[options.Truth, options.But(help="Read true boxes (detection) in DIR/NAME.json, .csv or DIR/NAME.")]
+    truth: Annotated[options.Truth, But(help="Read true boxes (detection) in DIR/NAME.json, .csv or DIR/NAME.")]
     weights: options.Weights
     components: options.Components
     projection: options.Projection
     neighbours: options.Neighbours
     limit: options.Limit
-    rivals: Annotated[options.Rivals, options.But(default=False)]
+    rivals: Annotated[options.Rivals, But(default=False)]
     baselines: options.Baselines
     bootstrap: options.Bootstrap
     permutations: options.Permutations
@@ -317,7 +314,7 @@ class AssessOptions(StudyExecution, TaskOptions, FedOptions, total=False):
     group: options.Group
     estimator: options.Estimator
     corrupted: options.Corrupted
-    only: Annotated[options.Only, options.But(topic="Performance")]
+    only: Annotated[options.Only, But(topic="Performance")]
 
 
 class TrainingOptions(TypedDict, total=False):
@@ -356,7 +353,7 @@ class SegmenterOptions(MaskOptions, total=False):
 class TrainKeywords(TrainingOptions, total=False):
     """Declare the settings that change a training's outcome."""
 
-    seed: Annotated[options.Seed, options.But(rule={"ge": 0, "lt": 2**32})]
+    seed: Annotated[options.Seed, But(rule={"ge": 0, "lt": 2**32})]
 
 
 class TrainOptions(TrainKeywords, SegmenterOptions, total=False):
@@ -391,13 +388,13 @@ class AdaptOptions(AdaptationOptions, total=False):
 class BakeoffOptions(AdaptationOptions, total=False):
     """Declare the options of `howfar.bakeoff`."""
 
-    shots: Annotated[options.Shots, options.But(default=(7,))]
+    shots: Annotated[options.Shots, But(default=(7,))]
     strategies: Annotated[
-        options.Strategies, options.But(default=(), rule={}, help="Choose images by these and random; by default by all.")
+        options.Strategies, But(default=(), rule={}, help="Choose images by these and random; by default by all.")
     ]
-    seeds: Annotated[options.Seeds, options.But(default=(0, 1, 2))]
-    random_seeds: Annotated[options.RandomSeeds, options.But(default=(3, 4))]
-    pool_share: Annotated[options.PoolShare, options.But(default=0.5)]
+    seeds: Annotated[options.Seeds, But(default=(0, 1, 2))]
+    random_seeds: Annotated[options.RandomSeeds, But(default=(3, 4))]
+    pool_share: Annotated[options.PoolShare, But(default=0.5)]
 
 
 class PromptSettings(TypedDict, total=False):
@@ -426,5 +423,5 @@ class StudyFileOptions(StudyExecution, total=False):
     """Declare the options of `howfar.study`."""
 
     device: options.Device
-    out: Annotated[options.Out, options.But(help="Write the run to this folder, not where the study file says.")]
-    only: Annotated[options.Only, options.But(topic="Options", help="Run these studies, and what they need; by default all.")]
+    out: Annotated[options.Out, But(help="Write the run to this folder, not where the study file says.")]
+    only: Annotated[options.Only, But(topic="Options", help="Run these studies, and what they need; by default all.")]

@@ -214,10 +214,7 @@ _asked_colour: ContextVar[Colour | None] = ContextVar("howfar-foreground", defau
 
 
 def colour_of(text: object) -> Colour:
-    """Read a colour as people write it: a grey level, ``#rrggbb``, or red, green and blue with commas between them.
-
-    Raises `InputError` for what is none of these.
-    """
+    """Read a colour as people write it: a grey level, ``#rrggbb``, or red,green,blue; raise `InputError` for any other text."""
     written = str(text).strip(" ()[]")
     match = _HEX.fullmatch(written)
     parts = [part.strip() for part in written.split(",")]

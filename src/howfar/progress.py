@@ -38,12 +38,7 @@ def silence(wanted: bool) -> None:
 
 
 def bar(iterable: Iterable[Any] | None = None, *, progress: bool = True, patient: bool = False, **options: Any) -> Any:
-    """Make a tqdm progress bar; in a file or a pipe all bars and stages together print a line every half minute.
-
-    The first of these lines comes after three seconds; a bar with a postfix ends with a line. `iterable` is None where
-    `update` is called. No bar is shown where `progress` is False, or where `patient` is set and the loop takes less than a
-    second; one of less than five seconds does not stay at a terminal. `options` are tqdm's: total, desc, unit, leave …
-    """
+    """Make a tqdm bar, `patient` for a second; in a file or a pipe all bars and stages print one line every half minute."""
     # A notebook's stderr is no terminal, but it shows bars.
     watched = sys.stderr.isatty() or "ipykernel" in sys.modules
     if "desc" in options:

@@ -41,10 +41,7 @@ UNSEEDED: Final = (
 
 
 def stream(seed: int | None, purpose: str, *names: str) -> np.random.Generator:
-    """Make the random generator of one purpose in a study, for the dataset, model or image that `names` name.
-
-    Other datasets, and the order of all, change none of its numbers.
-    """
+    """Make a purpose's random generator for the dataset, model or image of these names; others change none of its numbers."""
     import numpy as np
 
     start = [] if seed is None else [seed]

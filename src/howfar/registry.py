@@ -36,10 +36,7 @@ def _installed(_: tuple[tuple[str, int], ...]) -> Any:
 
 
 def _entries(*lines: str) -> dict[str, str]:
-    """Read lines such as ``distances.mmd: kid mmd``: a module of howfar and the names that it registers.
-
-    ``FAR`` is registered as far, and ``noise=NOISY`` under another name than its own.
-    """
+    """Read lines such as ``distances.mmd: kid mmd``, modules and names: ``FAR`` is registered as far, ``noise=NOISY`` so."""
     targets: dict[str, str] = {}
     for line in lines:
         module, _, words = line.partition(": ")
@@ -65,9 +62,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "backbones.backbone_family: EMBEDDINGS",
     ),
     "image_distances": _entries(
-        "distances.mean_distances: i_dist=image_to_dataset",
-        "distances.knn: knn",
-        "distances.mahalanobis: mahalanobis",
+        "distances.mean_distances: i_dist=image_to_dataset", "distances.knn: knn", "distances.mahalanobis: mahalanobis"
     ),
     "dataset_distances": _entries(
         "distances.mean_distances: o_dist=dataset_to_dataset energy",
@@ -125,9 +120,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "paper.scene_categories_report: robustness=robustness_section",
         "paper.person_identity_report: identity=section",
     ),
-    "labelling_hosts": _entries(
-        "integrations.label_studio_host: labelstudio=LabelStudioHost", "integrations.cvat_host: cvat=CvatHost"
-    ),
+    "labelling_hosts": _entries("integrations.labelling_host: labelstudio=LabelStudioHost cvat=CvatHost"),
     "labels_at": _entries("integrations.labelling_host: address=labels_at"),
     "dataset_hosts": _entries("integrations.fiftyone_datasets: fiftyone=read_dataset"),
     "runners": _entries("runners: local=LocalRunner ray=RayRunner"),
@@ -163,31 +156,24 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "prompting_figures": _entries("paper.prompts_report: prompting_rows"),
     "certificate_figures": _entries("figures.estimate_figures: certificate_steps certificate_sample"),
     "results": _entries(
-        "results.comparison_result: Comparison",
-        "results.adaptation_result: Adaptation",
-        "results.backbones_result: backbones=BackboneComparison",
-        "results.comparison_result: Matrix",
-        "results.segmenter_studies: Prompting",
-        "results.distance_studies: Components Identity",
+        "results.comparison_result: Comparison Matrix",
+        "results.adaptation_result: Adaptation Adaptations",
+        "results.backbones_result: backbones=BackboneComparison distance=DistanceTable",
+        "results.segmenter_studies: Prompting Edges performance=PerformanceByDistance Suppression Pool",
+        "results.distance_studies: Components Identity Scenes Robustness",
         "results.study_run: study=StudyRun",
-        "results.distance_studies: Scenes Robustness",
-        "results.backbones_result: distance=DistanceTable",
-        "results.segmenter_studies: Edges performance=PerformanceByDistance",
-        "results.adaptation_result: Adaptations",
-        "results.segmenter_studies: Suppression Pool",
         "results.certificate_result: Certificate",
     ),
     "explorers": _entries("report.explorer: comparison=explore"),
     "reports": _entries(
         "report.comparison_report: html=write_report",
-        "report.labelling_files: selection=write_selection",
+        "report.labelling_files: selection=write_selection to_label=write_sample",
         "report.adaptation_report: adaptation=write_adaptation_report",
         "report.backbones_report: backbones=write_backbones_report",
         "report.matrix_report: matrix=write_matrix_report",
         "paper.prompts_report: prompting=write_prompting_report",
         "report.study_report: section=write_section_report study=write_study_report",
         "report.certificate_report: certificate=write_certificate_report",
-        "report.labelling_files: to_label=write_sample",
     ),
     "edges_figures": _entries("paper.edges_report: edges_rows"),
     "performance_figures": _entries("paper.slopes_and_suppression_report: performance_slopes"),
@@ -216,10 +202,7 @@ _PROTOCOLS = {"estimators": "Estimator", "strategies": "Strategy"}
 
 
 def names(kind: str) -> tuple[str, ...]:
-    """List all registered names of a kind, sorted: howfar's own and those of installed packages.
-
-    Raises `InputError` where the kind itself is unknown.
-    """
+    """List all registered names of a kind, sorted, also of installed packages; raise `InputError` for an unknown kind."""
     return tuple(sorted(_table(kind)))
 
 
@@ -235,10 +218,7 @@ def is_ours(kind: str, name: str) -> bool:
 
 
 def load(kind: str, name: str) -> Any:
-    """Import and return the object registered as `name`.
-
-    Raises `UnknownNameError`, which lists the known names, where nothing is.
-    """
+    """Import and return the object registered as `name`; raise `UnknownNameError`, which lists the known names."""
     # Only unknown names need the installed entry points, which take milliseconds to read.
     table = OURS.get(kind, {})
     table = table if name in table else _table(kind)

@@ -59,11 +59,7 @@ AHEAD = 2
 
 
 class LocalRunner:
-    """Run tasks in threads of this process, in order, a bounded number ahead of the consumer.
-
-    `workers` is the number of tasks at a time, by default of the cores that this process may use; one runs in the calling
-    thread.
-    """
+    """Run tasks in order in `workers` threads (one: the caller's; None: one a core), a bounded number ahead of the consumer."""
 
     processes = False
 
@@ -151,12 +147,7 @@ class RayRunner:
         Thread(target=begin, name="howfar-ray", daemon=True).start()
 
     def run(self, function: Callable[[T], R], tasks: Sequence[T]) -> Iterator[R]:
-        """Yield ``function(task)`` for every task, in order; nothing starts before the first result is requested.
-
-        A task's exception is raised at its turn. After that, or when the iterator is closed early, no further task is
-        submitted, and the submitted ones are waited for. A cluster that cannot be joined or has lost a task too often raises
-        `RunnerError`.
-        """
+        """Yield the results as `LocalRunner.run` does; a cluster out of reach, or that loses a task, raises `RunnerError`."""
         ray, call = self._joined()
         most = self._at_once(ray)
         stored = [ray.put(_within_budget(function, most))]
@@ -359,12 +350,7 @@ def _settle(ray: Any, references: Any) -> None:
 def make_runner(
     runner: str | Runner = "local", workers: int | None = None, address: str | None = None, device: str = "auto"
 ) -> Runner:
-    """Make a runner by name (``local``, ``ray``, or another package's); return a runner object unchanged.
-
-    `workers` is the number of tasks at a time, `address` that of a running cluster, for ``ray`` alone; with the backbone's
-    `device` ``cuda`` each of Ray's tasks has a GPU. Raises `UnknownNameError`, `MissingExtraError` without Ray, and
-    `InputError`.
-    """
+    """Make a runner by name, with a GPU for each of Ray's tasks if `device` is ``cuda``; return a runner object unchanged."""
     if runner == "ray":
         if address is not None and not address.strip():
             raise InputError.of("address", "must be auto or HOST:PORT", address)

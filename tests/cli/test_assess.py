@@ -68,7 +68,7 @@ def test_the_run_folder_holds_all_parts_and_a_page_that_begins_with_the_answer(a
 
 
 def test_what_is_printed_fits_a_screen(assessed, capsys):
-    from howfar.cli.site_commands import show_assessment
+    from howfar.cli.performance_commands import show_assessment
     from howfar.results.assessment_result import Assessment
 
     found = Assessment.load(assessed)

@@ -252,8 +252,7 @@ def read_watch(folder: Path) -> object:
 
 def read_drawn(folder: Path) -> object:
     """Read what Label Studio, CVAT and an ML backend are told of a drawn sample."""
-    from howfar.integrations.cvat_host import drawn
-    from howfar.integrations.label_studio_host import Backend, tasks_of
+    from howfar.integrations.labelling_host import Backend, drawn, tasks_of
     from howfar.studies.label_import import site_of
 
     backend, (_, labels) = Backend(folder, 0), drawn(folder)
@@ -263,7 +262,7 @@ def read_drawn(folder: Path) -> object:
 
 def read_interface(folder: Path) -> object:
     """Compare the interface of a project of Label Studio with one of our own, either of which may be damaged."""
-    from howfar.integrations.label_studio_host import fits
+    from howfar.integrations.labelling_host import fits
 
     there = (folder / "there.xml").read_text(encoding="utf-8", errors="surrogateescape")
     return fits(there, folder, "labelstudio://localhost/1", is_empty=False)
@@ -271,7 +270,7 @@ def read_interface(folder: Path) -> object:
 
 def read_host_answer(folder: Path) -> object:
     """Take the labels of a project from what Label Studio answers."""
-    from howfar.integrations.label_studio_host import LabelStudioHost
+    from howfar.integrations.labelling_host import LabelStudioHost
 
     host, sdk = object.__new__(LabelStudioHost), MagicMock()
     host.address, host.project, host.sdk = "labelstudio://localhost/1", sdk, sdk
@@ -284,7 +283,7 @@ def read_host_answer(folder: Path) -> object:
 
 def read_request(folder: Path) -> object:
     """Answer a request of Label Studio to the ML backend."""
-    from howfar.integrations.label_studio_host import Backend
+    from howfar.integrations.labelling_host import Backend
 
     backend, data = object.__new__(Backend), first(folder).read_bytes()
     backend.version, backend.made = "howfar", {"1.png": {"score": 0.5}}

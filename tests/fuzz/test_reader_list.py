@@ -72,9 +72,7 @@ FUZZED = {
     "studies/distance_matrix.py": "pair_journal",
     "studies/study_file/run_and_estimate.py": "done_mark",
     "integrations/watch.py": "watch check_log",
-    "integrations/labelling_host.py": "drawn",
-    "integrations/cvat_host.py": "drawn cvat label_import",
-    "integrations/label_studio_host.py": "drawn interface host_answer backend_request",
+    "integrations/labelling_host.py": "drawn cvat label_import interface host_answer backend_request",
 }
 """Which readers of `fuzz.readers` lead to the calls of a file."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from howfar.cli import flags
+from howfar.cli.flags import argument
 from howfar.cli.terminal import console, print_json, print_paths, print_table, say
 
 if TYPE_CHECKING:
@@ -42,13 +43,7 @@ def strategies(json: flags.Json = False) -> None:
     takes = {each.name: (getattr(each, "rule", type(each)).__doc__ or "–").partition("\n")[0].rstrip(".") for each, _ in listed}
     takes |= {term.name: term.text.removeprefix("A strategy: ").partition(". ")[0].rstrip(".") for term in names()}
     cells = [
-        (
-            each.name,
-            takes[each.name],
-            ", ".join(each.needs) or "–",
-            "yes" if each.nested else "no",
-            shown.line,
-        )
+        (each.name, takes[each.name], ", ".join(each.needs) or "–", "yes" if each.nested else "no", shown.line)
         for each, shown in listed
     ]
     print_table(to, header, cells, left=header)
@@ -78,17 +73,10 @@ def data(
             print_json([asdict(each) for each in catalogue()])
             return
         header = ("name", "symbol", "images", "pixels", "masks", "terms", *(("where",) if to.width >= _WIDE else ()))
+        counts = ["" if each.images is None else f"{each.images:,}" for each in catalogue()]
         rows = [
-            (
-                each.name,
-                each.symbol,
-                "" if each.images is None else f"{each.images:,}",
-                each.pixels,
-                each.masks,
-                each.terms,
-                each.where[0],
-            )
-            for each in catalogue()
+            (each.name, each.symbol, count, each.pixels, each.masks, each.terms, each.where[0])
+            for each, count in zip(catalogue(), counts, strict=True)
         ]
         print_table(to, header, [row[: len(header)] for row in rows], left=(*header[:2], *header[3:]))
         to.print("howfar data NAME says where it is had and whom to cite; howfar data NAME FOLDER checks a folder")
@@ -131,7 +119,7 @@ def _lines(entry: CatalogueEntry) -> list[tuple[str, Any]]:
 
 
 def explain(
-    term: Annotated[list[str] | None, flags.argument("TERM", "A term, such as relative, I^dist or atc.")] = None,
+    term: Annotated[list[str] | None, argument("TERM", "A term, such as relative, I^dist or atc.")] = None,
     json: flags.Json = False,
 ) -> None:
     """Explain a term of howfar's tables, figures and reports; without one, list all terms."""

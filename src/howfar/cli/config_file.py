@@ -31,16 +31,14 @@ class Config:
     shared: Mapping[str, Any] = field(default_factory=dict)
     tables: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     used: dict[str, Any] = field(default_factory=dict)
+    context: Any = None
+    """Of the command that runs."""
     current: ClassVar[Config]
     """The file of the command that runs."""
 
     @classmethod
     def read(cls, name: str | None, folder: Path | None = None) -> Config:
-        """Read the named file, or the nearest one from `folder` (by default the current one) up to its repository's root.
-
-        ``none`` reads no file. Raises `MissingPathError` where the named file is absent, and `InputError` for what is no TOML
-        or an unknown key.
-        """
+        """Read the named file, nothing for ``none``, or the nearest from `folder` (this one) up to the repository's root."""
         if name == NONE:
             return cls()
         if name is None:
@@ -166,12 +164,8 @@ def _divided(file: Path, document: Mapping[str, Any]) -> tuple[dict[str, Any], d
         elif plain in known:
             shared[plain] = value
         elif plain in _OF_A_COMMAND:
-            raise InputError.of(
-                str(file),
-                "must hold it in a command's own table",
-                key,
-                "write it below [compare], or the command that it is for",
-            )
+            remedy = "write it below [compare], or the command that it is for"
+            raise InputError.of(str(file), "must hold it in a command's own table", key, remedy)
         else:
             raise InputError.of(str(file), "must hold options or commands", key, nearest(key, [*known, *commands], "names"))
     return shared, tables

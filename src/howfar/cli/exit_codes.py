@@ -24,10 +24,7 @@ from howfar.registry import registered_by
 
 
 def flags_of(command: Any) -> dict[str, str]:
-    """Map a command's parameters to their names on the command line: the longest flag, or an argument's metavar.
-
-    Options of backbones are called by the flag that takes them as NAME=VALUE.
-    """
+    """Map a command's parameters to their names on the command line: the longest flag, a metavar, or --backbone-option NAME."""
     own = {
         parameter.name: max(parameter.opts, key=len)
         if parameter.param_type_name == "option"
@@ -75,11 +72,7 @@ def fail(line: str, code: int) -> int:
 
 
 def outcome(error: BaseException, arguments: Sequence[str], flags: Mapping[str, str] | None = None) -> int:
-    """Print the one line for a command's error and return the exit code: 2 for bad input, 1 for a failure.
-
-    Nothing is printed where the reader of the output has ended, as `head` does. `flags` are the command line's names of
-    parameters. HOWFAR_DEBUG=1 prints the traceback too; the traceback of an unforeseen error goes to a file of its own.
-    """
+    """Print the one line for a command's error, in the words of `flags`; return the exit code: 2 bad input, 1 failure."""
     if isinstance(error, typer.TyperException):
         # typer's error, reworded in the form of howfar's other error lines.
         wrong: Any = error

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Literal, Unpack
 import typer
 
 from howfar.cli import flags
+from howfar.cli.flags import argument, switch, value
 from howfar.cli.terminal import SHOWN, answer, console, print_json, print_table, say
 from howfar.errors import InputError
 from howfar.formatting_and_escaping import size_text
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 @flags.command(StoredEmbedOptions)
 def embed(
-    datasets: Annotated[list[str], flags.argument("DATASET", flags.DATASET)],
+    datasets: Annotated[list[str], argument("DATASET", flags.DATASET)],
     backbone: flags.Backbone = DEFAULT_BACKBONE,
     json: flags.Json = False,
     **chosen: Unpack[StoredEmbedOptions],
@@ -69,8 +70,8 @@ def _say_rest(skipped: Sequence[Skipped], notes: Sequence[str]) -> None:
 
 @flags.command(StoredEmbedOptions)
 def export(
-    datasets: Annotated[list[str], flags.argument("DATASET", flags.DATASET)],
-    out: Annotated[Path, flags.value("PATH", "Write this .parquet file or .lance folder.", "--out", "-o")],
+    datasets: Annotated[list[str], argument("DATASET", flags.DATASET)],
+    out: Annotated[Path, value("PATH", "Write this .parquet file or .lance folder.", "--out", "-o")],
     to: Annotated[Literal["parquet", "lance"] | None, typer.Option(help="Write this format; by default PATH's ending.")] = None,
     backbone: flags.Backbone = DEFAULT_BACKBONE,
     json: flags.Json = False,
@@ -98,14 +99,12 @@ NAMED = 3
 
 
 def store(
-    action: Annotated[Action, flags.argument("ACTION", _ACTION)],
-    folder: Annotated[
-        str | None, flags.argument("STORE", "Folder or URL; by default HOWFAR_STORE or the user's cache.")
-    ] = None,
-    feature: Annotated[list[str] | None, flags.value("NAME", "Take only this backbone, or folder in STORE; repeat it.")] = None,
-    older_than: Annotated[float | None, flags.value("DAYS", "Prune what no run has opened for so many days.")] = None,
-    max_size: Annotated[str | None, flags.value("SIZE", "Prune the least recently used until STORE fits: 20GB.")] = None,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what prune would remove, and remove nothing.")] = False,
+    action: Annotated[Action, argument("ACTION", _ACTION)],
+    folder: Annotated[str | None, argument("STORE", "Folder or URL; by default HOWFAR_STORE or the user's cache.")] = None,
+    feature: Annotated[list[str] | None, value("NAME", "Take only this backbone, or folder in STORE; repeat it.")] = None,
+    older_than: Annotated[float | None, value("DAYS", "Prune what no run has opened for so many days.")] = None,
+    max_size: Annotated[str | None, value("SIZE", "Prune the least recently used until STORE fits: 20GB.")] = None,
+    dry_run: Annotated[bool, switch("--dry-run", "Say what prune would remove, and remove nothing.")] = False,
     json: flags.Json = False,
 ) -> None:
     """Check or repair the store of features, show its size, or remove features.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import wraps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final, NamedTuple, TypeVar, cast, get_args
@@ -14,7 +15,7 @@ import typer
 from howfar import registry
 from howfar.allowed_url_hosts import allowing
 from howfar.cli.config_file import Config, flag_of
-from howfar.cli.terminal import say, set_level, verbose
+from howfar.cli.terminal import Level, say, set_level
 from howfar.errors import InputError
 from howfar.io.file_location import leaving_no_empty_folder
 from howfar.option_validation import declared
@@ -32,14 +33,19 @@ ALL: Final = "howfar.help_all"
 """Key of a context's `meta` under which `--help-all` asks for every option."""
 
 
-def output_flag(name: str, sentence: str) -> Any:
+def value(metavar: str | None, sentence: str, *flags: str, **more: Any) -> Any:
+    """Describe an option of a command's own that takes a value; `more` are keywords of `typer.Option`."""
+    return typer.Option(*flags, metavar=metavar, help=sentence, **more)
+
+
+def switch(name: str, sentence: str, **more: Any) -> Any:
+    """Describe an option of a command's own that takes no value; `more` are keywords of `typer.Option`."""
+    return typer.Option(name, help=sentence, **more)
+
+
+def output_flag(name: str, sentence: str, **more: Any) -> Any:
     """Describe a flag that selects the printed output, listed last in a help."""
-    return typer.Option(name, rich_help_panel=OUTPUT, help=sentence)
-
-
-def value(metavar: str, sentence: str, *flags: str) -> Any:
-    """Describe an option of a command's own that takes a value."""
-    return typer.Option(*flags, metavar=metavar, help=sentence)
+    return switch(name, sentence, rich_help_panel=OUTPUT, **more)
 
 
 def argument(metavar: str, sentence: str) -> Any:
@@ -47,48 +53,19 @@ def argument(metavar: str, sentence: str) -> Any:
     return typer.Argument(metavar=metavar, help=sentence)
 
 
-QUIET = Annotated[bool, output_flag("--quiet", "Print results alone: no progress, no notes, no hints.")]
-VERBOSE = Annotated[bool, output_flag("--verbose", "Print every note, and which defaults came from a file.")]
-
-
 def _read(context: typer.Context, name: str | None) -> str | None:
     """Load the command's defaults from the defaults file before its other options are parsed."""
     if not context.resilient_parsing:
-        Config.current = Config.read(name)
+        Config.current = replace(Config.read(name), context=context)
         context.default_map = Config.current.defaults(context.command)
-        _Parsed.context = context
     return name
-
-
-class _Parsed:
-    """Hold the context of the running command."""
-
-    context: typer.Context | None = None
 
 
 def typed_options() -> dict[str, str]:
     """Map the parameter names of options set on the command line to their flags."""
-    context, found = _Parsed.context, dict[str, str]()
-    if context is None:
-        return found
-    for parameter in context.command.params:
-        source = context.get_parameter_source(parameter.name or "")
-        if source is not None and source.name == "COMMANDLINE":
-            found[parameter.name or ""] = flag_of(parameter)
-    return found
-
-
-CONFIG = Annotated[
-    str | None,
-    typer.Option(
-        "--config",
-        metavar="FILE|none",
-        rich_help_panel=OUTPUT,
-        help="Read defaults here; by default from howfar.toml in this folder or above it, up to the repository's root.",
-        is_eager=True,
-        callback=_read,
-    ),
-]
+    context = Config.current.context
+    sources = {each: context.get_parameter_source(each.name) for each in context.command.params} if context else {}
+    return {each.name: flag_of(each) for each, source in sources.items() if source and source.name == "COMMANDLINE"}
 
 
 def _help_all(context: typer.Context, wanted: bool) -> None:
@@ -100,18 +77,20 @@ def _help_all(context: typer.Context, wanted: bool) -> None:
         raise typer.Exit
 
 
-HELP_ALL = Annotated[
-    bool,
-    typer.Option("--help-all", rich_help_panel=OUTPUT, is_eager=True, callback=_help_all, help="Show every option and exit."),
-]
-_COMMON = {"quiet": (QUIET, False), "verbose": (VERBOSE, False), "config": (CONFIG, None), "help_all": (HELP_ALL, False)}
+_QUIET = "Print results alone: no progress, no notes, no hints."
+_VERBOSE = "Print every note, and which defaults came from a file."
+_CONFIG = "Read defaults here; by default from howfar.toml in this folder or above it, up to the repository's root."
+_EAGER: Any = {"rich_help_panel": OUTPUT, "is_eager": True}
+_COMMON = {
+    "quiet": (Annotated[bool, output_flag("--quiet", _QUIET)], False),
+    "verbose": (Annotated[bool, output_flag("--verbose", _VERBOSE)], False),
+    "config": (Annotated[str | None, value("FILE|none", _CONFIG, "--config", callback=_read, **_EAGER)], None),
+    "help_all": (Annotated[bool, switch("--help-all", "Show every option and exit.", callback=_help_all, **_EAGER)], False),
+}
 
 
 def with_common(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the common options to a command's function, and name the command on stderr while it loads.
-
-    A command of another package that has an option of the same name keeps its own.
-    """
+    """Add the common options to a command's function, but those that it has itself, and name the command while it loads."""
     own = list(inspect.signature(function, eval_str=True).parameters.values())
     taken = {parameter.name for parameter in own}
     added = {key: entry for key, entry in _COMMON.items() if key not in taken}
@@ -126,7 +105,7 @@ def with_common(name: str, function: Callable[..., Any]) -> Callable[..., Any]:
             level |= {key: key in typed for key in level if len(typed) == 1}
         set_level(**level)
         Config.current.without([*typed_options().values()])
-        if verbose():
+        if Level.verbose:
             for line in Config.current.told():
                 say(line, err=True)
         begin(f"howfar {name}")
@@ -171,30 +150,26 @@ def completing(words: Sequence[str], kind: str = "") -> Callable[[str], list[str
 def backbone_option(more: str = "") -> Any:
     """Describe the option of a command that chooses the backbone."""
     sentence = "Measure by this one of `howfar backbones`, or by timm:MODEL, transformers:MODEL or onnx:FILE."
-    return typer.Option(metavar="NAME", help=f"{sentence}{more}", autocompletion=completing((), "backbones"))
+    return value("NAME", f"{sentence}{more}", autocompletion=completing((), "backbones"))
 
 
 Backbone = Annotated[str, backbone_option()]
 _SEGMENTER = "Train this segmenter: unetplusplus, deepcrack, adsam or frozen."
-Segmenter = Annotated[str, typer.Option(metavar="NAME", help=_SEGMENTER, autocompletion=completing((), "segmenters"))]
+Segmenter = Annotated[str, value("NAME", _SEGMENTER, autocompletion=completing((), "segmenters"))]
 PERFORMANCE = "Read what `howfar evaluate -o` wrote, or a table image, performance."
 Performance = Annotated[list[Path] | None, value("FILE", PERFORMANCE, "--performance")]
 LABELLED = "Images with their masks: masks/ beside images/, a table, or any other dataset; NAME=PATH."
 LabelledPrimary = Annotated[str, argument("PRIMARY", LABELLED)]
 _TUNED_ON = "Take the best threshold of this evaluation (PRIMARY's)."
-TunedOn = Annotated[Path | None, typer.Option(metavar="FILE", help=_TUNED_ON, rich_help_panel="Performance")]
+TunedOn = Annotated[Path | None, value("FILE", _TUNED_ON, rich_help_panel="Performance")]
 Model = Annotated[Path | None, value("CKPT", "Predict by this checkpoint of `howfar train`, or an .onnx network.")]
-LabellingAddress = Annotated[
-    str | None,
-    value(
-        "ADDRESS", "Send the images to this project to be labelled: labelstudio://HOST/PROJECT, cvat://HOST/PROJECT.", "--to"
-    ),
-]
+_TO = "Send the images to this project to be labelled: labelstudio://HOST/PROJECT, cvat://HOST/PROJECT."
+LabellingAddress = Annotated[str | None, value("ADDRESS", _TO, "--to")]
 Json = Annotated[bool, output_flag("--json", "Print one JSON document on stdout and nothing else there.")]
 _ADDRESS_HELP = "Compute on the Ray cluster that runs there; by default ray uses this machine."
-_ADDRESS = Annotated[str | None, typer.Option(metavar="HOST:PORT|auto", help=_ADDRESS_HELP, rich_help_panel="Where it runs")]
+_ADDRESS = Annotated[str | None, value("HOST:PORT|auto", _ADDRESS_HELP, rich_help_panel="Where it runs")]
 _FOLDED_HELP = "Set size, mean, std, output, prompt, engine or precision of some backbones; repeat it."
-_FOLDED = Annotated[list[str] | None, typer.Option(metavar="NAME=VALUE", help=_FOLDED_HELP, rich_help_panel="Network")]
+_FOLDED = Annotated[list[str] | None, value("NAME=VALUE", _FOLDED_HELP, rich_help_panel="Network")]
 
 
 class _Shape(NamedTuple):
@@ -207,6 +182,8 @@ class _Shape(NamedTuple):
     help: str = ""
 
 
+_UNLABELLED = "Adapt to each dataset so too, without labels: norm (the default), selftrain, or none for no such model."
+_RANDOM_SEEDS = "Train the baseline and the strategy random this many more times."
 _SHAPES: Mapping[str, _Shape] = {
     "weights": _Shape(list[str], "PATH", lambda given, written: local_weights(written.get("backbone"), given)),
     "only": _Shape(str, "NAME[=STRENGTH],...", help="Make only these corruptions; by default all."),
@@ -227,22 +204,11 @@ _SHAPES: Mapping[str, _Shape] = {
     "texts": _Shape(list[str]),
     "label_names": _Shape(list[str], "NAME", lambda names, _: tuple(names)),
     "by": _Shape(list[str], "COLUMN", lambda names, _: tuple(names)),
-    "without_labels": _Shape(
-        list[str],
-        "WAY",
-        lambda names, _: () if names == ["none"] else tuple(names),
-        help="Adapt to each dataset so too, without labels: norm (the default), selftrain, or none for no such model.",
-    ),
+    "without_labels": _Shape(list[str], "WAY", lambda names, _: () if names == ["none"] else tuple(names), help=_UNLABELLED),
     "shots": _Shape(str, "N,...", lambda text, _: shots_of(text), lambda shots: ",".join(map(str, shots))),
     "background_shots": _Shape(str, "N,...", lambda text, _: numbers("background_shots", text), lambda _: ""),
     "seeds": _Shape(int, None, lambda count, _: range(count), len, "Repeat everything this many times, with seeds 0, 1, …"),
-    "random_seeds": _Shape(
-        int,
-        None,
-        lambda count, written: range(written["seeds"], written["seeds"] + count),
-        len,
-        "Train the baseline and the strategy random this many more times.",
-    ),
+    "random_seeds": _Shape(int, None, lambda more, given: range(given["seeds"], given["seeds"] + more), len, _RANDOM_SEEDS),
     "strategies": _Shape(list[str], None, lambda names, _: registry.names("strategies") if names == ["all"] else names),
     "start": _Shape(bool, None, lambda tuned, _: "tuned" if tuned else "anew", lambda _: False),
     "options": _Shape(list[str], "NAME=VALUE", lambda given, _: architecture(given)),
@@ -251,10 +217,7 @@ _SHAPES: Mapping[str, _Shape] = {
 
 
 def command(keywords: type) -> Callable[[Command], Command]:
-    """Give a command the options of `keywords`, passed in Python's form if typed or not default.
-
-    The command's attribute ``keywords`` holds the class that declares its options.
-    """
+    """Give a command the options of `keywords`, passed in Python's form if typed or not default; keep `keywords` with it."""
     options = declared(keywords)
     plain = {name: entry for name, entry in options.items() if entry.option.flags not in (HIDDEN, FOLDED)}
     folded = [name for name, entry in options.items() if entry.option.flags == FOLDED]
@@ -275,15 +238,13 @@ def command(keywords: type) -> Callable[[Command], Command]:
                 for name in plain
                 if written[name] is not None and (written[name] != defaults[name] or name in typed)
             }
-            beside_backbone = pairs("backbone_option", written.get("backbone_option"), "size=448")
-            for name, text in beside_backbone:
+            for name, text in pairs("backbone_option", written.get("backbone_option"), "size=448"):
                 if name not in folded:
                     raise InputError.of("backbone_option", f"must be one of {', '.join(folded)}", name)
-                values[name] = text
-                if name in ("size", "mean", "std"):
-                    kind, example = (int, "448 or 448,224") if name == "size" else (float, "0.5,0.5,0.5")
-                    of_name = numbers_of(name, text, kind, example)
-                    values[name] = of_name[0] if name == "size" and len(of_name) == 1 else of_name
+                values[name] = _SHAPES[name].read(text, written) if name in ("mean", "std") else text
+                if name == "size":
+                    sides = numbers_of(name, text, int, "448 or 448,224")
+                    values[name] = sides[0] if len(sides) == 1 else sides
             if "runner" in plain:
                 values["runner"], device = placed(*(written[name] for name in ("runner", "workers", "address", "device")))
                 values |= {} if device == defaults["device"] else {"device": device}
@@ -312,13 +273,8 @@ def _parameter(name: str, kind: Any, option: Option) -> inspect.Parameter:
     beside, listed = f"<{'|'.join(words)}>", ""
     if len(beside) > BESIDE:
         beside, listed = "NAME", f" One of {', '.join(words)}."
-    shown = typer.Option(
-        *option.flags,
-        metavar=beside if words else shape.metavar,
-        help=f"{sentence}{listed}",
-        autocompletion=completing(words),
-        rich_help_panel=option.topic,
-    )
+    more = {"autocompletion": completing(words), "rich_help_panel": option.topic}
+    shown = value(beside if words else shape.metavar, f"{sentence}{listed}", *option.flags, **more)
     return _named(name, Annotated[shape.kind | None if default is None else shape.kind, shown], default)
 
 

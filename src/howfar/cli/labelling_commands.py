@@ -1,11 +1,13 @@
-"""Choose images to label (`howfar select`), import their labels (`labels`), serve predictions to Label Studio (`prelabel`)."""
+"""Look at images, choose some to label, import labels, serve Label Studio (`howfar select explore labels prelabel`)."""
 
 from __future__ import annotations
 
 import os
 import re
+import time
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 from pathlib import Path
@@ -14,41 +16,30 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, Unpack
 import typer
 
 from howfar.cli import flags
+from howfar.cli.flags import argument, switch, value
 from howfar.cli.terminal import answer, print_json, print_paths, print_remarks, print_result, say, show
 from howfar.errors import InputError
-from howfar.options_by_function import LabelImportOptions, SelectOptions
+from howfar.options_by_function import LabelImportOptions, PageOptions, SelectOptions
 
 if TYPE_CHECKING:
     from howfar.results import Selection
 
 
+STRATEGY = "Choose by a strategy of `howfar strategies`; auto: random, which none has been shown to beat."
+PREDICTIONS = "Hand over these maps, boxes (.json) or classes (.csv) as first labels; by default the maps that relate read."
+
+
 @flags.command(SelectOptions)
 def select(
-    run: Annotated[Path, flags.argument("RUN", "A folder that `howfar compare --out` wrote.")],
-    dataset: Annotated[str | None, flags.value("NAME", "Choose from this secondary dataset.")] = None,
+    run: Annotated[Path, argument("RUN", "A folder that `howfar compare --out` wrote.")],
+    dataset: Annotated[str | None, value("NAME", "Choose from this secondary dataset.")] = None,
     k: Annotated[int | None, typer.Option("-k", help="Choose this many images.")] = None,
-    strategy: Annotated[
-        str,
-        typer.Option(
-            metavar="NAME",
-            help="Choose by a strategy of `howfar strategies`; auto: random, which none has been shown to beat.",
-        ),
-    ] = "auto",
-    predictions: Annotated[
-        Path | None,
-        flags.value(
-            "DIR|FILE",
-            "Hand over these maps, boxes (.json) or classes (.csv) as first labels; by default the maps that relate read.",
-        ),
-    ] = None,
-    labelled: Annotated[
-        Path | None, flags.value("FILE", "Leave out the images of this list or table with column image.")
-    ] = None,
+    strategy: Annotated[str, value("NAME", STRATEGY)] = "auto",
+    predictions: Annotated[Path | None, value("DIR|FILE", PREDICTIONS)] = None,
+    labelled: Annotated[Path | None, value("FILE", "Leave out the images of this list or table with column image.")] = None,
     performance: flags.Performance = None,
-    picked: Annotated[
-        bool, typer.Option("--picked", help="Hand over the images picked with `howfar explore`, not -k.")
-    ] = False,
-    out: Annotated[Path | None, flags.value("DIR", "Write this folder; by default RUN/select-NAME.", "--out", "-o")] = None,
+    picked: Annotated[bool, switch("--picked", "Hand over the images picked with `howfar explore`, not -k.")] = False,
+    out: Annotated[Path | None, value("DIR", "Write this folder; by default RUN/select-NAME.", "--out", "-o")] = None,
     to: flags.LabellingAddress = None,
     json: flags.Json = False,
     **chosen: Unpack[SelectOptions],
@@ -106,9 +97,9 @@ def hand_over(
     """Write a selection for each dataset with picked images in a run, or for one dataset; `others` must not be given."""
     from howfar.explore.server import selections
 
-    for name, value in others.items():
-        if value is not None:
-            raise InputError.of(name, "must be left out with --picked, which takes every image that was picked", value)
+    for name, given in others.items():
+        if given is not None:
+            raise InputError.of(name, "must be left out with --picked, which takes every image that was picked", given)
     made: list[tuple[Selection, Path, list[str]]] = []
     for name, choose in selections(run, dataset, beside).items():
         folder = out if out and dataset else (out or run) / f"select-{folder_name(name)}"
@@ -127,6 +118,23 @@ def folder_name(dataset: str) -> str:
     return re.sub(r'[/\\\0<>:"|?*]' if os.name == "nt" else r"[/\\\0]", "-", dataset)
 
 
+@flags.command(PageOptions)
+def explore(
+    run: Annotated[Path, argument("RUN", "A folder that `howfar compare --out` or `howfar adapt` wrote.")],
+    port: Annotated[int, typer.Option(min=0, max=65_535, help="Listen on this port of 127.0.0.1; 0 takes any free one.")] = 0,
+    **chosen: Unpack[PageOptions],
+) -> None:
+    """Serve a page to look at the images of RUN at full size and to pick some, on this machine alone, until Ctrl-C."""
+    from howfar.explore.server import serving
+    from howfar.report.explorer import site_of
+
+    with serving(site_of(run, **chosen), port) as address, suppress(KeyboardInterrupt):
+        say(f"{address} shows {run}; Ctrl-C ends it", err=True)
+        while True:
+            time.sleep(3600)
+    say("ended", err=True)
+
+
 Action = Literal["import"]
 _FILE = (
     "A file that COCO (.json), CVAT (.xml, .zip) or Label Studio (.json) exported, a folder of masks, or a running tool's "
@@ -137,10 +145,10 @@ _IMAGES = "The images that were labelled: the folder that `howfar select` wrote,
 
 @flags.command(LabelImportOptions)
 def labels(
-    action: Annotated[Action, flags.argument("ACTION", "import: write a dataset of the labels in FILE.")],
-    file: Annotated[str, flags.argument("FILE", _FILE)],
-    images: Annotated[str, flags.value("DATASET", _IMAGES)],
-    out: Annotated[Path, flags.value("DIR", "Write the labels into this new or empty folder.", "--out", "-o")],
+    action: Annotated[Action, argument("ACTION", "import: write a dataset of the labels in FILE.")],
+    file: Annotated[str, argument("FILE", _FILE)],
+    images: Annotated[str, value("DATASET", _IMAGES)],
+    out: Annotated[Path, value("DIR", "Write the labels into this new or empty folder.", "--out", "-o")],
     json: flags.Json = False,
     **chosen: Unpack[LabelImportOptions],
 ) -> None:
@@ -152,14 +160,14 @@ def labels(
 
 
 def prelabel(
-    folder: Annotated[Path, flags.argument("FOLDER", "What `howfar select` or `howfar certify` wrote.")],
+    folder: Annotated[Path, argument("FOLDER", "What `howfar select` or `howfar certify` wrote.")],
     port: Annotated[int, typer.Option(metavar="N", min=0, max=65535, help="Listen on this port; 0: any free one.")] = 9090,
     host: Annotated[
-        str, flags.value("ADDRESS", "Listen on this address of the machine; 0.0.0.0 lets other machines in, unasked.")
+        str, value("ADDRESS", "Listen on this address of the machine; 0.0.0.0 lets other machines in, unasked.")
     ] = "127.0.0.1",
 ) -> None:
     """Serve the model's marks of the images in FOLDER to Label Studio, as its ML backend, the images in their drawn order."""
-    from howfar.integrations.label_studio_host import Backend
+    from howfar.integrations.labelling_host import Backend
 
     with Backend(folder, port, host) as server:
         say(f"{len(server.tasks)} images: http://{host}:{server.server_port} (Ctrl+C ends it)", err=True)

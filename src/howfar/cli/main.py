@@ -1,7 +1,6 @@
 """Assemble the `howfar` command line, write its help, run a command, and exit with a code and at most one error line.
 
-The help lists commands and options under headings, an example and related commands. `--help` lists at most ten options: those
-that `CommandEntry.common` names, else a command's own and those declared under the head "Options". `--help-all` lists all.
+`--help` lists at most ten options, those of `COMMON` or under the head "Options"; `--help-all` lists all.
 """
 
 import gc
@@ -18,9 +17,9 @@ import howfar
 from howfar import registry
 from howfar.cli.config_file import Config
 from howfar.cli.exit_codes import INTERRUPTED, STOPPED, fail, flags_of, outcome
-from howfar.cli.flags import ALL, OUTPUT, with_common
+from howfar.cli.flags import ALL, OUTPUT, switch, with_common
 from howfar.cli.terminal import say, set_level
-from howfar.command_table import COMMANDS, ENTRIES, HEADS
+from howfar.command_table import COMMANDS, COMMON, ENTRIES, HEADS
 from howfar.option_validation import check_variables, refuse_empty
 
 FIRST: Final = "Options"
@@ -64,10 +63,7 @@ class ToldCommand(TyperCommand):
     """List options under topic headings as plain text; typer itself does so in boxes only."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Parse arguments, accepting three words after --mean and --std as version 0.1.0 did.
-
-        Without any argument, a command that needs some prints its usage and its example on stderr first.
-        """
+        """Parse arguments, as in 0.1.0 three words after --mean and --std; print the usage first if none are given."""
         if not args and not ctx.resilient_parsing and any(parameter.required for parameter in self.params):
             say(self.get_usage(ctx), err=True)
             if self.name in ENTRIES:
@@ -94,7 +90,7 @@ class ToldCommand(TyperCommand):
         sections: dict[str, list[tuple[str, str]]] = {}
         parameters, left_out = self.get_params(ctx), 0
         short = ALL not in ctx.meta and sum(parameter.param_type_name == "option" for parameter in parameters) > MOST
-        common = ENTRIES[self.name].common.split() if self.name in ENTRIES else []
+        common = COMMON.get(self.name or "", "").split()
         for parameter in parameters:
             is_argument = parameter.param_type_name == "argument"
             if is_argument:
@@ -158,9 +154,7 @@ def _print_version(wanted: bool) -> None:
 @app.callback(invoke_without_command=True)
 def _options(
     context: typer.Context,
-    version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
-    ] = False,
+    version: Annotated[bool, switch("--version", "Print the version.", callback=_print_version, is_eager=True)] = False,
 ) -> None:
     """How far are new images from what a vision model was trained on?"""
     if context.invoked_subcommand is None:

@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar.cli import flags
-from howfar.cli.distance_and_relation_commands import show_judgements
 from howfar.cli.exit_codes import INTERRUPTED
+from howfar.cli.flags import argument, switch, value
+from howfar.cli.performance_commands import show_judgements
 from howfar.cli.terminal import SHOWN, answer, console, json_text, print_json, print_paths, print_skipped, print_table, say
 from howfar.errors import InputError
 from howfar.io.file_location import ready_file
@@ -38,14 +39,12 @@ ENDING = ".howfar"
 
 @flags.command(ProfileOptions)
 def profile(
-    primary: Annotated[str, flags.argument("PRIMARY", f"What the model was trained on. {flags.DATASET}")],
-    out: Annotated[Path, flags.value("FILE", "Write this file, roads.howfar say.", "--out", "-o")],
+    primary: Annotated[str, argument("PRIMARY", f"What the model was trained on. {flags.DATASET}")],
+    out: Annotated[Path, value("FILE", "Write this file, roads.howfar say.", "--out", "-o")],
     backbone: flags.Backbone = DEFAULT_BACKBONE,
-    labelled: Annotated[
-        list[str] | None, flags.value("SET", "Learn from this dataset of known performance; repeat it.")
-    ] = None,
+    labelled: Annotated[list[str] | None, value("SET", "Learn from this dataset of known performance; repeat it.")] = None,
     performance: flags.Performance = None,
-    onnx: Annotated[Path | None, flags.value("FILE", "Write an ONNX graph too, from features to their scores.")] = None,
+    onnx: Annotated[Path | None, value("FILE", "Write an ONNX graph too, from features to their scores.")] = None,
     json: flags.Json = False,
     **chosen: Unpack[ProfileOptions],
 ) -> None:
@@ -83,9 +82,9 @@ def profile(
 
 
 def fuse(
-    model: Annotated[Path, flags.argument("MODEL", "The .onnx network that is deployed.")],
-    profile: Annotated[Path, flags.argument("PROFILE", "What `howfar profile --backbone onnx:MODEL.onnx` wrote.")],
-    out: Annotated[Path, flags.value("FILE", "Write this network, both.onnx say.", "--out", "-o")],
+    model: Annotated[Path, argument("MODEL", "The .onnx network that is deployed.")],
+    profile: Annotated[Path, argument("PROFILE", "What `howfar profile --backbone onnx:MODEL.onnx` wrote.")],
+    out: Annotated[Path, value("FILE", "Write this network, both.onnx say.", "--out", "-o")],
 ) -> None:
     """Write one ONNX network with the outputs of MODEL, and each image's distance, percentile, p-value and flag."""
     from howfar.integrations import onnx_gate
@@ -100,14 +99,12 @@ WIDTHS = (9, 9, 10, 7, 18, 5)
 
 @flags.command(ScoreOptions)
 def score(
-    file: Annotated[Path, flags.argument("FILE", "What `howfar profile -o` wrote, or a run folder of `howfar assess`.")],
-    new: Annotated[list[str] | None, flags.argument("NEW", "Image files and datasets; - reads paths from stdin.")] = None,
-    stdin: Annotated[bool, typer.Option("--stdin", help="Read one path a line from stdin, and answer each at once.")] = False,
-    geojson: Annotated[
-        Path | None, flags.value("FILE", "Write windows with their scores there, for QGIS.", "--geojson")
-    ] = None,
+    file: Annotated[Path, argument("FILE", "What `howfar profile -o` wrote, or a run folder of `howfar assess`.")],
+    new: Annotated[list[str] | None, argument("NEW", "Image files and datasets; - reads paths from stdin.")] = None,
+    stdin: Annotated[bool, switch("--stdin", "Read one path a line from stdin, and answer each at once.")] = False,
+    geojson: Annotated[Path | None, value("FILE", "Write windows with their scores there, for QGIS.", "--geojson")] = None,
     geopackage: Annotated[
-        Path | None, flags.value("FILE", "Write windows with their scores there as GeoPackage.", "--geopackage")
+        Path | None, value("FILE", "Write windows with their scores there as GeoPackage.", "--geopackage")
     ] = None,
     json: Annotated[bool, flags.output_flag("--json", "Print one JSON document per image, each on a line of stdout.")] = False,
     **chosen: Unpack[ScoreOptions],
@@ -221,33 +218,24 @@ def _summary(scored: int, flagged: int, unreadable: int) -> str:
     return f"{scored} {'image' if scored == 1 else 'images'} scored, {flagged} flagged{unread}"
 
 
+LABELLED = "Read the performance of randomly drawn labelled images, for the alarm: a file of `howfar evaluate`, or a table."
 RULES = Path("rules.yaml")
 
 
 @flags.command(ScoreOptions)
 def check(
-    file: Annotated[
-        Path | None, flags.argument("PROFILE", "A file of `howfar profile`, or a run folder of `howfar assess`.")
-    ] = None,
-    new: Annotated[list[str] | None, flags.argument("NEW", f"{flags.DATASET} None with --since: the log alone.")] = None,
-    rules: Annotated[Path | None, flags.value("FILE", "Decide by these rules, YAML or TOML; --new writes a start.")] = None,
-    start: Annotated[bool, typer.Option("--new", help="Write commented rules to --rules (rules.yaml), check nothing.")] = False,
-    certificate: Annotated[
-        list[Path] | None, flags.value("FILE", "Use this certificate instead of the estimate; repeat it.")
-    ] = None,
-    performance: Annotated[
-        list[Path] | None,
-        flags.value(
-            "FILE",
-            "Read the performance of randomly drawn labelled images, for the alarm: a file of `howfar evaluate`, or a table.",
-        ),
-    ] = None,
-    keep: Annotated[bool, typer.Option("--keep", help="Add a row to the profile's log, PROFILE.log.jsonl.")] = False,
-    log: Annotated[Path | None, flags.value("FILE", "Add a row to this log instead.")] = None,
-    since: Annotated[str | None, flags.value("DATE", "Show the log's rows from then on, for the alarm; add none.")] = None,
-    junit: Annotated[Path | None, flags.value("FILE", "Write JUnit XML there.")] = None,
-    markdown: Annotated[Path | None, flags.value("FILE", "Write a summary there.")] = None,
-    prometheus: Annotated[Path | None, flags.value("FILE", "Write metrics for the textfile collector there.")] = None,
+    file: Annotated[Path | None, argument("PROFILE", "A file of `howfar profile`, or a run folder of `howfar assess`.")] = None,
+    new: Annotated[list[str] | None, argument("NEW", f"{flags.DATASET} None with --since: the log alone.")] = None,
+    rules: Annotated[Path | None, value("FILE", "Decide by these rules, YAML or TOML; --new writes a start.")] = None,
+    start: Annotated[bool, switch("--new", "Write commented rules to --rules (rules.yaml), check nothing.")] = False,
+    certificate: Annotated[list[Path] | None, value("FILE", "Use this certificate instead of the estimate; repeat it.")] = None,
+    performance: Annotated[list[Path] | None, value("FILE", LABELLED)] = None,
+    keep: Annotated[bool, switch("--keep", "Add a row to the profile's log, PROFILE.log.jsonl.")] = False,
+    log: Annotated[Path | None, value("FILE", "Add a row to this log instead.")] = None,
+    since: Annotated[str | None, value("DATE", "Show the log's rows from then on, for the alarm; add none.")] = None,
+    junit: Annotated[Path | None, value("FILE", "Write JUnit XML there.")] = None,
+    markdown: Annotated[Path | None, value("FILE", "Write a summary there.")] = None,
+    prometheus: Annotated[Path | None, value("FILE", "Write metrics for the textfile collector there.")] = None,
     json: flags.Json = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:
@@ -297,14 +285,14 @@ def _show_check(found: Check, files: dict[str, Path | None], whole: bool) -> Non
 
 @flags.command(ScoreOptions)
 def watch(
-    images: Annotated[str, flags.argument("FOLDER", "Where images arrive, or its URL; - reads a list of paths from stdin.")],
-    profile: Annotated[Path, flags.value("FILE", "A file of `howfar profile`, or a run folder of `howfar assess`.")],
-    rules: Annotated[Path, flags.value("FILE", "Decide by these rules; howfar check --new writes a start.")],
-    out: Annotated[Path, flags.value("DIR", "Keep journal, log and labels in this folder.", "--out", "-o")],
-    once: Annotated[bool, typer.Option("--once", help="Look once, and close the batch: for cron.")] = False,
+    images: Annotated[str, argument("FOLDER", "Where images arrive, or its URL; - reads a list of paths from stdin.")],
+    profile: Annotated[Path, value("FILE", "A file of `howfar profile`, or a run folder of `howfar assess`.")],
+    rules: Annotated[Path, value("FILE", "Decide by these rules; howfar check --new writes a start.")],
+    out: Annotated[Path, value("DIR", "Keep journal, log and labels in this folder.", "--out", "-o")],
+    once: Annotated[bool, switch("--once", "Look once, and close the batch: for cron.")] = False,
     every: Annotated[float, typer.Option(min=0.0, help="Look again after this many seconds.")] = 60.0,
     port: Annotated[int | None, typer.Option(min=0, max=65_535, help="Serve a page here on 127.0.0.1; 0: a free one.")] = None,
-    prometheus: Annotated[Path | None, flags.value("FILE", "Write metrics for the textfile collector there.")] = None,
+    prometheus: Annotated[Path | None, value("FILE", "Write metrics for the textfile collector there.")] = None,
     json: Annotated[bool, flags.output_flag("--json", "Print each look as one JSON document on a line of stdout.")] = False,
     **chosen: Unpack[ScoreOptions],
 ) -> None:

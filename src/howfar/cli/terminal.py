@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from howfar.results.display_and_shared_records import NetworkReading, Shown
 
 
-class _Level:
+class Level:
+    """Hold whether only results are printed, or every note."""
+
     quiet = False
     verbose = False
 
@@ -29,18 +31,8 @@ def set_level(quiet: bool = False, verbose: bool = False) -> None:
     """Set the output level of the running command; raise `InputError` for both --quiet and --verbose."""
     if quiet and verbose:
         raise InputError.of("quiet", "must not be given with --verbose", True, "leave one of them out")
-    _Level.quiet, _Level.verbose = quiet, verbose
+    Level.quiet, Level.verbose = quiet, verbose
     silence(quiet)
-
-
-def quiet() -> bool:
-    """Return whether only results are printed."""
-    return _Level.quiet
-
-
-def verbose() -> bool:
-    """Return whether everything is printed."""
-    return _Level.verbose
 
 
 PIPED_WIDTH = 100_000
@@ -82,7 +74,7 @@ def say(line: str, err: bool = False) -> None:
 
 def tell_reading(reading: NetworkReading | None) -> None:
     """Print on stderr how a foreign network's input and output were handled; nothing for other models."""
-    if reading is not None and not quiet():
+    if reading is not None and not Level.quiet:
         say(f"note: {reading}", err=True)
 
 
@@ -125,13 +117,10 @@ def print_result(result: Shown, optional: Sequence[str] = ()) -> Console:
 
 
 def show(result: Shown, files: Mapping[str, Path | None], others: str = "") -> None:
-    """Print a result's table, its remarks, and its files' paths.
-
-    Skipped files are printed where `others` says where those beyond the first are listed.
-    """
+    """Print a result's table, remarks, skipped files if `others` says where the rest are listed, and its files' paths."""
     print_result(result)
     print_remarks(result.remarks())
-    if others and not quiet():
+    if others and not Level.quiet:
         print_skipped(getattr(result, "skipped", ()), others)
     print_paths(files)
 
@@ -147,11 +136,11 @@ def answer(result: Any, json: bool, shown: Callable[..., object], *details: Any)
 def print_remarks(remarks: Sequence[str]) -> None:
     """Print the lines below a table; of the notes, print the first, most important ones and count the rest."""
     notes = [line for line in remarks if line.startswith("note: ")]
-    to, left_out = console(), set() if verbose() else set(notes if quiet() else notes[NOTES + 1 :] and notes[NOTES:])
+    to, left_out = console(), set() if Level.verbose else set(notes if Level.quiet else notes[NOTES + 1 :] and notes[NOTES:])
     for line in remarks:
         if line not in left_out:
             to.print(line)
-    if left_out and not quiet():
+    if left_out and not Level.quiet:
         to.print(f"and {len(left_out)} more notes: --verbose prints them")
 
 
@@ -185,7 +174,7 @@ def report_in(folder: str | Path | None) -> Path | None:
 
 def print_skipped(skipped: Sequence[Skipped], others: str) -> None:
     """Print the first skipped files with reasons; `others` states where the rest are listed."""
-    shown = len(skipped) if verbose() else SHOWN
+    shown = len(skipped) if Level.verbose else SHOWN
     for file in skipped[:shown]:
         say(f"skipped: {file.path}: {file.reason}")
     if len(skipped) > shown:

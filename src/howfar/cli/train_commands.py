@@ -1,4 +1,4 @@
-"""Define commands that train a segmenter, predict with it, and adapt it to new datasets (`train`, `predict`, `adapt`)."""
+"""Train a segmenter, predict with it, adapt it to new datasets, prompt networks (`howfar train predict adapt prompts`)."""
 
 from __future__ import annotations
 
@@ -7,43 +7,39 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 from howfar import registry
 from howfar.cli import flags, terminal
-from howfar.cli.flags import typed_options
+from howfar.cli.flags import argument, typed_options, value
+from howfar.errors import InputError
 from howfar.formatting_and_escaping import format_number
 from howfar.io.file_location import ready_file, ready_folder
-from howfar.options_by_function import AdaptOptions, PredictOptions, TrainOptions
+from howfar.options_by_function import AdaptOptions, PredictOptions, PromptOptions, TrainOptions
 
 if TYPE_CHECKING:
     from howfar.segmenters.checkpoint import Checkpoint
 
 
 ENDING = ".safetensors"
+WAYS = f"Adapt the model of --start so: {', '.join(registry.OURS['adaptation_ways'])}, or several: finetune+norm."
 
 
 @flags.command(TrainOptions)
 def train(
     primary: flags.LabelledPrimary,
-    out: Annotated[Path, flags.value("CKPT", "Write this checkpoint, model.safetensors say.", "--out", "-o")],
+    out: Annotated[Path, value("CKPT", "Write this checkpoint, model.safetensors say.", "--out", "-o")],
     model: flags.Segmenter = "unetplusplus",
     add: Annotated[
-        list[str] | None, flags.value("SITE:LIST", "Also learn from SITE's images of this list (chosen.csv); repeat it.")
+        list[str] | None, value("SITE:LIST", "Also learn from SITE's images of this list (chosen.csv); repeat it.")
     ] = None,
     background: Annotated[
-        list[str] | None, flags.value("DATASET", "Also learn from these images without foreground; repeat it.")
+        list[str] | None, value("DATASET", "Also learn from these images without foreground; repeat it.")
     ] = None,
-    start: Annotated[Path | None, flags.value("CKPT", "Begin with the weights of this checkpoint.")] = None,
-    way: Annotated[
-        str | None,
-        flags.value(
-            "WAY", f"Adapt the model of --start so: {', '.join(registry.OURS['adaptation_ways'])}, or several: finetune+norm."
-        ),
-    ] = None,
-    site: Annotated[str | None, flags.value("DATASET", "Read unlabelled images here; by default --add's dataset.")] = None,
+    start: Annotated[Path | None, value("CKPT", "Begin with the weights of this checkpoint.")] = None,
+    way: Annotated[str | None, value("WAY", WAYS)] = None,
+    site: Annotated[str | None, value("DATASET", "Read unlabelled images here; by default --add's dataset.")] = None,
     json: flags.Json = False,
     **chosen: Unpack[TrainOptions],
 ) -> None:
     """Train a segmenter on PRIMARY; run the same command again to go on after a kill."""
     from howfar.adaptation_ways import adapt_model
-    from howfar.errors import InputError
     from howfar.training.train import train as study
 
     if out.suffix.lower() != ENDING:
@@ -98,9 +94,9 @@ def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
 
 @flags.command(PredictOptions)
 def predict(
-    model: Annotated[Path, flags.argument("CKPT", "What `howfar train` wrote, or an .onnx network.")],
-    dataset: Annotated[str, flags.argument("DATASET", flags.DATASET)],
-    out: Annotated[Path, flags.value("DIR", "Write the maps to this folder, one PNG an image.", "--out", "-o")],
+    model: Annotated[Path, argument("CKPT", "What `howfar train` wrote, or an .onnx network.")],
+    dataset: Annotated[str, argument("DATASET", flags.DATASET)],
+    out: Annotated[Path, value("DIR", "Write the maps to this folder, one PNG an image.", "--out", "-o")],
     json: flags.Json = False,
     **chosen: Unpack[PredictOptions],
 ) -> None:
@@ -128,14 +124,12 @@ def predict(
 
 @flags.command(AdaptOptions)
 def adapt(
-    primary: Annotated[str, flags.argument("PRIMARY", "What the model is trained on: images and masks.")],
-    secondary: Annotated[list[str], flags.argument("SECONDARY", "Datasets with masks, to adapt to.")],
-    out: Annotated[Path, flags.value("DIR", "Keep the study in this folder.", "--out", "-o")],
+    primary: Annotated[str, argument("PRIMARY", "What the model is trained on: images and masks.")],
+    secondary: Annotated[list[str], argument("SECONDARY", "Datasets with masks, to adapt to.")],
+    out: Annotated[Path, value("DIR", "Keep the study in this folder.", "--out", "-o")],
     model: flags.Segmenter = "unetplusplus",
-    background: Annotated[str | None, flags.value("DATASET", "Take images without foreground from this dataset.")] = None,
-    blind: Annotated[
-        list[str] | None, flags.value("DATASET", "Score on this dataset, never choose from it; repeat it.")
-    ] = None,
+    background: Annotated[str | None, value("DATASET", "Take images without foreground from this dataset.")] = None,
+    blind: Annotated[list[str] | None, value("DATASET", "Score on this dataset, never choose from it; repeat it.")] = None,
     json: flags.Json = False,
     **chosen: Unpack[AdaptOptions],
 ) -> None:
@@ -145,3 +139,27 @@ def adapt(
     ready_folder("out", out)
     result = study(primary, secondary, model, out=out, background=background, blind=blind or (), **chosen)
     terminal.answer(result, json, terminal.show, {"study": out, "report": terminal.report_in(out)})
+
+
+KINDS = "Prompt by points, box, box_point (SAM), text (CLIPSeg) or persam; repeat it. By default points, box, text."
+
+
+@flags.command(PromptOptions)
+def prompts(
+    datasets: Annotated[list[str], argument("DATASET", "Images with masks; as many datasets as you like.")],
+    out: Annotated[Path, value("DIR", "Keep maps, tables, figures and report in this folder.", "--out", "-o")],
+    kind: Annotated[list[str] | None, value("KIND", KINDS)] = None,
+    reference: Annotated[Path | None, value("IMAGE", "Show persam this labelled image.")] = None,
+    reference_mask: Annotated[Path | None, value("MASK", "Show persam this mask of the image.")] = None,
+    json: flags.Json = False,
+    **chosen: Unpack[PromptOptions],
+) -> None:
+    """Segment DATASETs with prompted networks (SAM, CLIPSeg, PerSAM-F), and score their maps."""
+    from howfar.paper.prompts import prompts as study
+
+    ready_folder("out", out)
+    if (reference is None) != (reference_mask is None):
+        raise InputError.of("reference", "must be an image and its mask", str(reference or reference_mask), "give both")
+    example = None if reference is None or reference_mask is None else (reference, reference_mask)
+    result = study(datasets, tuple(kind or ("points", "box", "text")), out=out, reference=example, **chosen)
+    terminal.answer(result, json, terminal.show, {"report": terminal.report_in(out)})

@@ -24,7 +24,7 @@ from howfar.distances.pairwise import (
     squared_tiles,
     unit_of,
 )
-from howfar.errors import InputError
+from howfar.errors import InputError, check_at_least
 
 _BITS = {np.float32: 16, np.float64: 20}
 """Bits of the number of a bin."""
@@ -352,8 +352,7 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     7.0
     """
     secondary, primary = as_pair(s, p)
-    if pairs_per_tile < 1:
-        raise InputError.of("pairs_per_tile", "must be at least 1", pairs_per_tile)
+    check_at_least(1, pairs_per_tile=pairs_per_tile)
     _need_pairs(secondary, primary)
     with np.errstate(over="ignore", invalid="ignore"):
         single = in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE

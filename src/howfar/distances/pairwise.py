@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, FloatArray, as_pair
-from howfar.errors import HowfarError, InputError
+from howfar.errors import HowfarError, InputError, check_at_least
 
 if TYPE_CHECKING:
     import torch
@@ -269,8 +269,7 @@ def distance_blocks(
     d(a, b) = ‖a − b‖₂ (eq. 6 of the paper). At most `pairs_per_tile` distances (and at least one row) are computed at once.
     """
     secondary, primary = as_pair(s, p)
-    if pairs_per_tile < 1:
-        raise InputError.of("pairs_per_tile", "must be at least 1", pairs_per_tile)
+    check_at_least(1, pairs_per_tile=pairs_per_tile)
     centre = centre_of(primary)
     a, b = secondary - centre, primary - centre
     rows = max(1, pairs_per_tile // len(b))

@@ -121,8 +121,7 @@ def page_data(
 ) -> bytes:
     """Pack a run's data for the page; `asked` is what a page needs that asks a server or kernel for its pictures.
 
-    With `levels`, the columns of a long run in the order of levels, the block holds of those that the page draws first as
-    many values as `LEVEL_BYTES` allow, and neither names nor nearest images.
+    With `levels`, a long run's columns, the block holds what the page draws first within `LEVEL_BYTES`, and no names.
     """
     header = _header(points) | {"asked": None if asked is None else dict(asked)}
     found: NDArray[np.uint16] = pd.Index(points.datasets).get_indexer(pd.Index(points.rows["dataset"])).astype(np.uint16)

@@ -291,10 +291,7 @@ def _number(name: str, title: str, values: Any, own: NDArray[np.float64], about:
 
 
 def adaptation_points(adaptation: Adaptation, folder: Path, most: int | None = None) -> RunImages:
-    """Build a study's rows: each scored image once, with the performance and prediction of every model, or of the first `most`.
-
-    A seed does not score the images that its models learnt from. A study keeps no components, so images lie in no plane.
-    """
+    """Build a study's rows, in no plane: each scored image once, with the F and map of every model, or the first `most`."""
     images = adaptation.images.drop_duplicates(_KEYS, ignore_index=True)
     names = [name for name in dict.fromkeys(images["dataset"].astype(str)) if name != adaptation.primary]
     images = images[images["dataset"].isin(names)].reset_index(drop=True)

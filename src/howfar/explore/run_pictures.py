@@ -61,10 +61,7 @@ def encoded(image: Image.Image, kind: str, quality: int = QUALITY, effort: int =
 
 
 def masks_of(sources: Mapping[str, str], reading: Mapping[str, Any] | None = None) -> dict[tuple[str, str], str]:
-    """Find the masks of a run's images, by dataset and image, for datasets still on this machine; nothing is fetched.
-
-    `reading` is how the run read pixels, which cuts rasters and their masks into windows.
-    """
+    """Find the masks of a run's images, by dataset and image, in datasets on this machine, read as the run's `reading` says."""
     found: dict[tuple[str, str], str] = {}
     for name, source in sources.items():
         if is_url(source) or not Path(source).exists():
@@ -88,10 +85,7 @@ _NAME: Final = "photographs"
 
 
 class Small(NamedTuple):
-    """Hold an image's small pictures as files, b"" if missing: photograph, mask, a prediction for each model.
-
-    `size` is the photograph's; `width` and `height` are the upright image's, and `row` its place in the run.
-    """
+    """Hold an image's small pictures as files, b"" if missing; `size` is the photograph's, `width`, `height` the image's."""
 
     photograph: bytes
     size: tuple[int, int]
@@ -103,11 +97,7 @@ class Small(NamedTuple):
 
 
 def small_photographs(paths: Sequence[str], side: int, folder: Path | None = None) -> list[Small | None]:
-    """Make photographs of at most `side` pixels a side; None for unreadable files.
-
-    The run folder `folder` keeps them while every file has the size and time that it had; members of containers are read
-    anew.
-    """
+    """Make photographs of at most `side` pixels a side, None if unreadable; `folder` keeps them until a file changes."""
     key = None if folder is None else _key(paths, side)
     kept = KeptArrays(None if folder is None or key is None else folder / FOLDER)
     found = _unpacked(kept.read(_NAME), key)
@@ -167,11 +157,7 @@ SIDES = ((192, 9_000), (144, 5_500), (112, 3_400), (88, 2_200), (64, 1_000))
 def thumbnails(
     points: RunImages, masks: Mapping[tuple[str, str], str], budget: int = BUDGET, folder: Path | None = None
 ) -> list[Small]:
-    """Make small pictures of the images within `budget` bytes; above 2,000 images, of a sample.
-
-    Where the pictures become larger than expected the last of the sample have none. `folder` is the run folder, where the
-    small photographs are kept for the next report of the same files.
-    """
+    """Make small pictures of the images, or of a sample of 2,000, within `budget` bytes; `folder` keeps the photographs."""
     # A study has several predictions of each image, all of which are read.
     chosen = sample(points, MOST_ROWS // max(1, len(points.models)))
     # Each further prediction takes about a third of what an image with its mask and one prediction does.

@@ -97,10 +97,7 @@ class HandPicked:
 def selections(
     run: str | Path, dataset: str | None = None, beside: Mapping[str, Any] | None = None
 ) -> dict[str, Callable[..., Selection]]:
-    """Return, for each dataset with picks or for one, a function that writes the selection into the folder `out`.
-
-    `beside` are options of `howfar.select` on what is handed over with the images: predictions, label_names, with_images.
-    """
+    """Return, for each dataset with picks or for one, a function that selects them into `out`, with options of `select`."""
     comparison = Comparison.load(run)
     grouped = picked_by_dataset(comparison, read_picks(run))
     if dataset is not None and dataset not in grouped:
@@ -153,10 +150,7 @@ class Site:
 
 @dataclass(eq=False)
 class RunSite(Site):
-    """Hold a run for the page and answer by path; only images in the run's own list can be requested.
-
-    `files` are the page and what it loads, by path; `kept` is what the page says when it has handed over picks.
-    """
+    """Answer by path with a run's own images alone; `files` are the page and what it loads, `kept` its line on saved picks."""
 
     folder: Path
     parts: PageParts

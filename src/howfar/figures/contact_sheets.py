@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
-from howfar.errors import HowfarError
+from howfar.errors import HowfarError, check_at_least
 from howfar.figures import Caption, registered, style
 from howfar.formatting_and_escaping import format_number, share
 from howfar.io.file_location import is_in_memory
@@ -169,7 +169,7 @@ def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure
     Images are read again from their files at 144 pixels; one that cannot be read is a labelled box. Of a dataset with fewer
     than 2k images none is shown twice.
     """
-    style.require_one("k", k)
+    check_at_least(1, k=k)
     k = style.on_phone(min(k, 2), k)
     shown, left_out = style.rows(comparison, limit)
     figure, axes = style.picture_sheet(2 * k * THUMBNAIL_STEP + THUMBNAIL_GAP, THUMBNAIL_ROW_STEP * len(shown))
@@ -226,7 +226,7 @@ def ordered_pairs(comparison: Comparison) -> pd.DataFrame:
 @style.drawing()
 def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
     """Draw at most `limit` nearly equal pairs, three per row: those with images of P first, of these the least alike first."""
-    style.require_one("limit", limit)
+    check_at_least(1, limit=limit)
     pairs = shown_pairs(comparison)
     across = style.on_phone(2, 3)
     shown = pairs.head(limit).to_dict("records")
@@ -256,7 +256,7 @@ class ContactImage:
 
 def contact_sheet(selection: Selection, *, limit: int = 105) -> Figure:
     """Draw every chosen image in the order of choice, seven per row, each with its rank, distance and name."""
-    style.require_one("limit", limit)
+    check_at_least(1, limit=limit)
     cells = [ContactImage(pick.image, pick.path, f"{pick.rank} · {pick.distance:.2f}") for pick in selection.picks]
     count = f"{len(selection)} of {selection.n:,} images of {style.name_text(selection.dataset)}"
     note = f"place in the order of choice · scaled distance from {style.name_text(selection.primary)} (0–1)"

@@ -12,7 +12,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from howfar.errors import HowfarError
+from howfar.errors import HowfarError, check_at_least
 from howfar.figures import Caption, registered, style
 from howfar.figures.contact_sheets import Thumbnail, highest, square, thumbnail, unit_values
 from howfar.figures.style import ForestRow, forest, frame_forest
@@ -238,7 +238,7 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     The prediction is drawn over a pale grey copy of the image, the more opaque the higher the probability. Under each: the
     estimate with its interval, and the measured performance where it is known.
     """
-    style.require_one("k", k)
+    check_at_least(1, k=k)
     k = style.on_phone(min(k, 2), k)
     shown, left_out = style.first([row for row in relation.failures if row.listed], limit)
     if not shown:

@@ -26,7 +26,7 @@ from matplotlib.text import Text
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError
+from howfar.errors import check_at_least
 from howfar.formatting_and_escaping import printable_lines
 from howfar.results import Comparison, DatasetSummary, Relation
 
@@ -405,15 +405,9 @@ def looks(relation: Relation) -> dict[str, Look]:
 
 def first(datasets: Sequence[Entry], limit: int) -> tuple[list[Entry], str]:
     """Return the first `limit` datasets, and a note on the datasets left out."""
-    require_one("limit", limit)
+    check_at_least(1, limit=limit)
     left_out = len(datasets) > limit
     return list(datasets[:limit]), f"The first {limit} of {len(datasets)} datasets are shown." if left_out else ""
-
-
-def require_one(argument: str, value: int) -> None:
-    """Raise `InputError` for a number below one of things to show."""
-    if value < 1:
-        raise InputError.of(argument, "must be at least 1", value)
 
 
 @dataclass(frozen=True, eq=False)
@@ -447,7 +441,7 @@ def rows(comparison: Comparison, limit: int) -> tuple[list[DatasetRow], str]:
     The order is by `relative`, or by `o_dist_mean` if it is undefined. A dataset keeps the look of its place in the caller's
     order. Of more than `limit` datasets the farthest are shown.
     """
-    require_one("limit", limit)
+    check_at_least(1, limit=limit)
     datasets = comparison.datasets
     measure = "o_dist_mean" if any(dataset.relative is None for dataset in datasets) else "relative"
     order = sorted(range(len(datasets)), key=lambda position: float(getattr(datasets[position], measure)))

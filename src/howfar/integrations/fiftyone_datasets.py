@@ -53,10 +53,7 @@ def load(name: str) -> Any:
 
 
 def read_dataset(name: str, called: str | None = None) -> Dataset:
-    """Read the images of a FiftyOne dataset or saved view in its order, with the masks or classes of the field ground_truth.
-
-    A mask must lie in a file, as its ``mask_path``; one within the database is left out, and noted among the skipped.
-    """
+    """Read the images of a FiftyOne dataset or saved view, with the classes, or masks in files, of the field ground_truth."""
     samples = load(name)
     called = called or name.replace(":", "-")
     if samples.media_type not in ("image", None):  # None: no sample was ever added

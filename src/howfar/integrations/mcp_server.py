@@ -146,14 +146,8 @@ class Tools:
         lines = [f"{one.rank}. label {one.path or one.image}" for one in waiting]
         place = {"classification": "labels.csv", "detection": "labels.json"}.get(found.task, "masks")
         into = f"In this order; labels go to {out / place}. Then call certify_take." if waiting else ""
-        return _text(
-            certificate_report.lead(found),
-            *found.findings(),
-            *lines,
-            into,
-            *_notes(found.notes),
-            f"Report: {out / 'report.html'}",
-        )
+        answer = certificate_report.lead(found), *found.findings()
+        return _text(*answer, *lines, into, *_notes(found.notes), f"Report: {out / 'report.html'}")
 
     def check(
         self,

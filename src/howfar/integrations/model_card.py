@@ -91,10 +91,8 @@ def _assessed(folder: Path) -> tuple[Assessment, list[_Row], str, list[str], dic
             how, ends = f"estimated without labels by {site.estimator}", {"low": site.low, "high": site.high}
             rows.append(_row(site.dataset, f"{measure}, estimated", site.estimate or 0.0, how, level=site.level, **ends))
     after = [f"- {escaped_markdown(site.warning)}" for site in run.sites if site.doubted]
-    after += [
-        "",
-        escaped_markdown(f"Performance is {run.metric}; intervals of measured means are over images, or groups of them."),
-    ]
+    basis = f"Performance is {run.metric}; intervals of measured means are over images, or groups of them."
+    after += ["", escaped_markdown(basis)]
     title = "How far this model reaches"
     if not (folder / PROFILE).is_file():
         return run, rows, title, after, {}

@@ -144,10 +144,7 @@ class Watch:
         self._held.close()
 
     def look(self, paths: Sequence[str] = (), close: bool = False) -> WatchState:
-        """Add new images to their batches, check the changed batches, and return the watch's state.
-
-        A batch is closed, and one of its images drawn at random to be labelled, if `close`, or on the day after it began.
-        """
+        """Add new images to batches, check what changed, return the state; `close` or a new day draws an image to label."""
         today = datetime.now(UTC).date().isoformat()
         if self._batches and self._batches[-1].day < today:
             self._close()

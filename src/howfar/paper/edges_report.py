@@ -7,6 +7,7 @@ from typing import Any, Final
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from howfar.errors import check_at_least
 from howfar.figures import Caption, registered, registration, style
 from howfar.figures.contact_sheets import Thumbnail, extent, probabilities, square, thumbnail
 from howfar.formatting_and_escaping import share, signed
@@ -51,7 +52,7 @@ def edges_rows(result: Edges, *, folder: str | Path = ".", limit: int = 12) -> F
     After fig. 2 of Achara & Pandey. Where a map is shrunk, a pixel has the highest probability that it covers, so that thin
     lines stay. The maps lie below `folder`, the study's.
     """
-    style.require_one("limit", limit)
+    check_at_least(1, limit=limit)
     by_image = {image: own.set_index("model") for image, own in result.images.groupby("image", sort=False)}
     shown = [by_image[image] for image in result.shown]
     photographs = [thumbnail(str(own["path"].iloc[0])) for own in shown]

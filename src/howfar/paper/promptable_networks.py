@@ -25,7 +25,7 @@ from howfar.backbones.clipseg import SIDE, promptable
 from howfar.backbones.published_transformers import SAM_MODEL, source_folder
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data.masks import resize_mask
-from howfar.errors import InputError
+from howfar.errors import InputError, check_at_least
 from howfar.training.losses_and_schedules import dice
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, transformers_for
 from howfar.weights.hub_models import random_model, read_model
@@ -56,9 +56,7 @@ def points_of(mask: NDArray[np.bool_], foreground: int, background: int, rng: np
 
     Where there are fewer pixels than points, there are fewer points.
     """
-    for name, value in (("foreground", foreground), ("background", background)):
-        if value < 0:
-            raise InputError.of(name, "must be at least 0", value)
+    check_at_least(0, foreground=foreground, background=background)
     if not mask.any():
         raise InputError.of("mask", "must have foreground to point at", "none")
     points: list[tuple[float, float]] = []

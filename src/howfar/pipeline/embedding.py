@@ -23,7 +23,7 @@ from howfar.data.bands_and_range import NO_DATA, left_out, no_data, range_warnin
 from howfar.data.dataset_items import BufferedText, HashColumn, Item, ItemTable, TextColumn
 from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture, pictures_in_use
-from howfar.errors import ImageError, InputError
+from howfar.errors import ImageError, InputError, check_at_least
 from howfar.io.file_location import is_in_memory
 from howfar.memory import at_a_time, file_limit, is_set, within
 from howfar.option_validation import checked, picked, with_options
@@ -401,8 +401,7 @@ def fitting_batch(size: int, backbones: Sequence[Backbone], workers: int) -> int
 
 def check_work(runner: str | Runner, batch_size: int | None, workers: int | None) -> Runner:
     """Validate these arguments of `embed`, and return the runner."""
-    if batch_size is not None and batch_size < 1:
-        raise InputError.of("batch_size", "must be at least 1", batch_size)
+    check_at_least(1, batch_size=batch_size)
     return make_runner(runner, workers)
 
 

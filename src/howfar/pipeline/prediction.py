@@ -27,7 +27,7 @@ from howfar.data.image_decoding import size as size_of
 from howfar.data.image_folder import path_text
 from howfar.data.masks import read_mask, resize_mask
 from howfar.data.prediction_maps import map_paths, signature_of, write_map
-from howfar.errors import ImageError, InputError
+from howfar.errors import ImageError, InputError, check_at_least
 from howfar.metrics import SegmentationScore, count, stack, summarise
 from howfar.option_validation import checked, picked, with_options
 from howfar.options_by_function import ModelOptions, PredictOptions
@@ -445,8 +445,7 @@ def _adapted(model: ModelArgument, images: Dataset, given: PredictOptions) -> Ch
     if not isinstance(model, Checkpoint):
         raise InputError.of("adapt", "must be none for what is no checkpoint of howfar train", given["adapt"], "leave it out")
     if given["size"] is not None:
-        if given["size"] < 1:
-            raise InputError.of("size", "must be at least 1", given["size"])
+        check_at_least(1, size=given["size"])
         _check_side(given["size"], model)
     return adapt_statistics(model, images, share=given["share"], size=given["size"], tiled=given["tiled"], seed=given["seed"])
 

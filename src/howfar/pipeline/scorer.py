@@ -46,7 +46,7 @@ from howfar.tasks.classification_task import class_listing
 from howfar.tasks.detection_task import BOXES, box_listing
 from howfar.tasks.map_scores_and_signals import ImageMaps, MapFolders, stacked
 from howfar.tasks.multiclass_task import class_maps_in
-from howfar.tasks.score_listed_predictions import ListedImage, ListedSignals
+from howfar.tasks.task import ListedImage, ListedSignals
 
 NewImages: TypeAlias = "ImageArgument | DatasetsArgument"
 """What is to be scored: images, datasets, or a list of these."""

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_rows
-from howfar.errors import InputError
+from howfar.errors import InputError, check_at_least
 from howfar.memory import beside
 from howfar.options import DEFAULT_COMPONENTS, Scales, Space
 from howfar.projection.basis import (
@@ -136,8 +136,7 @@ class Projector:
     ) -> None:
         if n_components < 1:
             raise InputError.of("n_components", "must be at least 1", n_components, "the paper keeps 25")
-        if block is not None and block < 1:
-            raise InputError.of("block", "must be at least 1", block)
+        check_at_least(1, block=block)
         _check_choice("route", route, ROUTES)
         _check_choice("scale", scale, SCALES)
         self._p = as_rows(p, "p")

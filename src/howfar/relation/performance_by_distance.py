@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_row, quotient
-from howfar.errors import InputError
+from howfar.errors import InputError, check_at_least
 from howfar.metrics.metric_interface import defined, mean_of_defined
 from howfar.results import DistancePart
 
@@ -204,8 +204,7 @@ def moving_average(values: ArrayLike, window: int | None = None) -> Float64Array
     """
     row = as_row(values, "values", undefined=True)
     width = max(1, len(row) // 10) if window is None else window
-    if width < 1:
-        raise InputError.of("window", "must be at least 1", window)
+    check_at_least(1, window=width)
     if len(row) == 0:
         return row
     defined = np.isfinite(row)

@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError
+from howfar.errors import InputError, check_at_least
 from howfar.relation import correlation
 from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
 from howfar.results import Interval, Trend, TrendVerdict
@@ -193,8 +193,7 @@ def verdict(
     """
     if not flat > 0.0:
         raise InputError.of("flat", "must be above 0", flat)
-    if sets < 1:
-        raise InputError.of("sets", "must be at least 1", sets)
+    check_at_least(1, sets=sets)
     missing = _missing(trend, metric_name)
     if trend is None or missing:
         return TrendVerdict("none", f"No evidence either way: {missing}")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from howfar.errors import InputError, option
+from howfar.errors import InputError, check_at_least, option
 from howfar.memory import check_held
 from howfar.options import Floats
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD
@@ -204,9 +204,7 @@ class Predictor:
     batch: int = 8
 
     def __post_init__(self) -> None:
-        for name in ("size", "batch"):
-            if getattr(self, name) < 1:
-                raise InputError.of(name, "must be at least 1", getattr(self, name))
+        check_at_least(1, size=self.size, batch=self.batch)
 
     def maps(self, pictures: Sequence[NDArray[np.uint8]]) -> list[NDArray[np.uint8]]:
         """Predict the map of each image: (h, w, 3) uint8 RGB to (h, w) uint8."""

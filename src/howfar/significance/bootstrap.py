@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_row, check_level, quotient
-from howfar.errors import InputError
+from howfar.errors import InputError, check_at_least
 from howfar.results.display_and_shared_records import Interval
 
 _SINGLE = 1e-12
@@ -51,9 +51,7 @@ def resample_counts(
     >>> int(resample_counts(4, 1000, np.random.default_rng(0)).sum(axis=0).max())
     4
     """
-    for name, value in (("n", n), ("draws", draws)):
-        if value < 1:
-            raise InputError.of(name, "must be at least 1", value)
+    check_at_least(1, n=n, draws=draws)
     if groups is not None:
         of_images: NDArray[np.uint8] = resample_counts(int(groups.max()) + 1, draws, rng)[groups]
         return of_images

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_row
-from howfar.errors import InputError
+from howfar.errors import InputError, check_at_least
 from howfar.significance.bootstrap import interval, resample_counts
 
 ROUNDING = 1e-10
@@ -31,9 +31,7 @@ def relabellings(
     >>> labels.shape, labels.sum(axis=0).tolist()
     ((6, 5), [2, 2, 2, 2, 2])
     """
-    for name, value in (("m", m), ("n", n), ("draws", draws)):
-        if value < 1:
-            raise InputError.of(name, "must be at least 1", value)
+    check_at_least(1, m=m, n=n, draws=draws)
     if groups is not None:
         of_s = int(groups[:m].max()) + 1
         of_images: NDArray[np.uint8] = relabellings(of_s, int(groups.max()) + 1 - of_s, draws, rng)[groups]

@@ -22,7 +22,7 @@ import xxhash
 from numpy.typing import ArrayLike, NDArray
 
 from howfar import protocols
-from howfar.errors import InputError, StoreError, one_line
+from howfar.errors import InputError, StoreError, check_at_least, one_line
 from howfar.store import shards
 from howfar.store.folders import Folder, ShardDamagedError, ShardGoneError, as_store_errors, folder_at
 from howfar.store.shard_catalog import PACKING, TRIES, ShardCatalog, drop_idle, rewrite, sweep
@@ -373,9 +373,7 @@ class FeatureStore:
         1.
         """
         catalog = self._catalog
-        for name, value in (("target_bytes", target_bytes), ("many", many)):
-            if value < 1:
-                raise InputError.of(name, "must be at least 1", value)
+        check_at_least(1, target_bytes=target_bytes, many=many)
         try:
             with self._home.alone(PACKING) as first:
                 if not first:
@@ -427,8 +425,7 @@ class Store:
         Raises `InputError` where the identity is not made of JSON values or the length is below 1, and `StoreError` where the
         folder is of another format, feature or length, or cannot be used.
         """
-        if length < 1:
-            raise InputError.of("length", "must be at least 1", length)
+        check_at_least(1, length=length)
         folder = folder_at(self.root).child(feature_key(identity, self.dtype))
         return FeatureStore(folder.path, identity, self.dtype, int(length))
 

@@ -28,24 +28,7 @@ from howfar.metrics.classification import CLASSIFICATION, class_signals
 from howfar.relation.labelled_images import CLASS_SIGNALS, CONFIDENCE
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
-from howfar.tasks.score_listed_predictions import (
-    ListedSignals,
-    TalliedImage,
-    evaluate_listing,
-    no_common_class,
-    spread,
-)
-from howfar.tasks.task import (
-    LabelsRead,
-    Measure,
-    ModelAnswer,
-    ModelAnswers,
-    SampleMeasures,
-    Task,
-    named_measure,
-    stranger_notes,
-    unknown_class_notes,
-)
+from howfar.tasks import task
 
 AVERAGE = "average_confidence"
 _OF_A_SET = ("nuclear_norm", "mano")
@@ -53,7 +36,7 @@ _OF_A_SET = ("nuclear_norm", "mano")
 
 
 @dataclass(frozen=True)
-class ClassificationTask(Task):
+class ClassificationTask(task.Task):
     """Serve classification from tables of class predictions; `roles` maps columns, `names` lists the classes from 0 on."""
 
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -77,16 +60,18 @@ class ClassificationTask(Task):
     def of(cls, options: Mapping[str, Any]) -> Self:
         return cls(column_roles(options.get("columns", ())), class_names(options.get("classes", ())))
 
-    def measure(self, name: str | None) -> Measure:
-        return named_measure(name, (Measure("accuracy", "accuracy", "mean"),))
+    def measure(self, name: str | None) -> task.Measure:
+        return task.named_measure(name, (task.Measure("accuracy", "accuracy", "mean"),))
 
-    def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> ModelAnswers:
+    def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> task.ModelAnswers:
         table = read_classes(predictions, self.roles, self.names)
         sure = table.confidence.tolist()
         rows = [[value] for value in sure] if table.probabilities is None else table.probabilities.tolist()
         known = zip(table.images, table.predicted, sure, rows, strict=True)
-        entries = {image: ModelAnswer(label, best, f"{label} {row}") if label else None for image, label, best, row in known}
-        return ModelAnswers.of(dataset, predictions, entries, table.classes)
+        entries = {
+            image: task.ModelAnswer(label, best, f"{label} {row}") if label else None for image, label, best, row in known
+        }
+        return task.ModelAnswers.of(dataset, predictions, entries, table.classes)
 
     def labelled(self, dataset: Dataset) -> Dataset:
         items = zip(dataset.items, labelled_by_folders(labelled(dataset)).items, strict=True)
@@ -113,7 +98,7 @@ class ClassificationTask(Task):
         answers: Any = [index.get(name) for name in table.predicted] if table.probabilities is None else table.probabilities
         row = {image: number for number, image in enumerate(table.images)}
 
-        def columns(tallied: Sequence[TalliedImage]) -> dict[str, Any]:
+        def columns(tallied: Sequence[task.TalliedImage]) -> dict[str, Any]:
             rows = [row[image.entry] for image in tallied]
             labels_of_images: dict[str, Any] = {
                 "label": [image.item.label or "" for image in tallied],
@@ -123,9 +108,9 @@ class ClassificationTask(Task):
 
         notes = (
             *folder_notes(given, dataset),
-            *no_common_class(set(table.predicted) - {""}, set(labels.values()), "none is right"),
+            *task.no_common_class(set(table.predicted) - {""}, set(labels.values()), "none is right"),
         )
-        return evaluate_listing(
+        return task.evaluate_listing(
             dataset,
             CLASSIFICATION,
             table.file,
@@ -139,22 +124,22 @@ class ClassificationTask(Task):
             notes=notes,
         )
 
-    def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
+    def read_labels(self, answers: task.ModelAnswers, place: str | Path, own: bool, scratch: Path) -> task.LabelsRead:
         read = read_class_labels(answers.dataset, place)
-        unknown = unknown_class_notes(
+        unknown = task.unknown_class_notes(
             list(read.by_image.values()), answers.classes, "labels that the model never gives count as its mistakes"
         )
-        return dict(read.by_image), [*stranger_notes(read.strangers, answers.dataset), *unknown]
+        return dict(read.by_image), [*task.stranger_notes(read.strangers, answers.dataset), *unknown]
 
-    def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
-        return SampleMeasures(np.array([float(answers.by_image[name].value == label) for name, label in labels.items()]))
+    def measured(self, measure: task.Measure, answers: task.ModelAnswers, labels: Mapping[str, Any]) -> task.SampleMeasures:
+        return task.SampleMeasures(np.array([float(answers.by_image[name].value == label) for name, label in labels.items()]))
 
-    def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
+    def first_labels(self, answers: task.ModelAnswers, images: Sequence[str]) -> FirstLabels:
         classes = {name: answers.by_image[name].value for name in images}
         return FirstLabels(self.name, own=answers.classes, classes=classes)
 
 
-def class_listing(file: Path, roles: Mapping[str, str], names: Sequence[str]) -> ListedSignals:
+def class_listing(file: Path, roles: Mapping[str, str], names: Sequence[str]) -> task.ListedSignals:
     """List the images of a table of class predictions; raises `InputError` for a file of another form."""
     table = read_classes(file, roles, names)
     row = {image: number for number, image in enumerate(table.images)}
@@ -164,14 +149,11 @@ def class_listing(file: Path, roles: Mapping[str, str], names: Sequence[str]) ->
         return [{name: float(values[k]) for name, values in columns.items()} for k in range(len(entries))]
 
     known = (CONFIDENCE,) if table.probabilities is None else CLASS_SIGNALS
-    return ListedSignals(file, (AVERAGE, *known), lambda _: (table.images, of_set), frozenset(_OF_A_SET))
+    return task.ListedSignals(file, (AVERAGE, *known), lambda _: (table.images, of_set), frozenset(_OF_A_SET))
 
 
 def _signals(table: ClassPredictions, rows: Sequence[int]) -> dict[str, Float64Array]:
-    """Compute signals of the probabilities in some rows by name, or only the confidence; nan for missing probabilities.
-
-    Raises `InputError`, with file and image, for a row of numbers that are no probabilities.
-    """
+    """Compute signals of some rows by name, nan where missing; raise `InputError`, with file and image, for bad ones."""
     confidence = table.confidence[rows]
     columns = {AVERAGE: confidence}
     if table.probabilities is None:
@@ -187,4 +169,4 @@ def _signals(table: ClassPredictions, rows: Sequence[int]) -> dict[str, Float64A
             except InputError as error:
                 raise InputError(f"the row {table.images[rows[number]]} of {path_text(table.file)}: {error}") from error
         raise
-    return {**columns, **{name: spread(known.get(name), finite) for name in CLASS_SIGNALS}}
+    return {**columns, **{name: task.spread(known.get(name), finite) for name in CLASS_SIGNALS}}

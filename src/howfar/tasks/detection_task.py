@@ -26,29 +26,7 @@ from howfar.metrics.detection import Boxes, Detection, box_consistency, box_sign
 from howfar.relation.labelled_images import BOX_AGREEMENTS, BOX_SIGNALS
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
-from howfar.tasks.score_listed_predictions import (
-    ListedSignals,
-    Signals,
-    TalliedImage,
-    evaluate_listing,
-    no_common_class,
-    unmatched,
-)
-from howfar.tasks.task import (
-    FLIPPED,
-    FOLDER,
-    LabelsRead,
-    Measure,
-    ModelAnswer,
-    ModelAnswers,
-    Pair,
-    SampleMeasures,
-    Task,
-    named_measure,
-    stranger_notes,
-    unknown_class_notes,
-    untouched_notes,
-)
+from howfar.tasks import task
 
 _SAME = 0.5
 """Pixels by which a labelling tool may round a box that nobody has touched."""
@@ -62,7 +40,7 @@ Mirrored: TypeAlias = Callable[[Item], Boxes | None]
 
 
 @dataclass(frozen=True)
-class DetectionTask(Task):
+class DetectionTask(task.Task):
     """Serve detection, matching boxes by a metric; `roles` maps columns of tables, `names` lists the classes from 0 on."""
 
     metric: Detection = field(default_factory=Detection)
@@ -77,8 +55,8 @@ class DetectionTask(Task):
     means = "mean_f1"
     label_place = "labels.json"
     performance_name = PERFORMANCE_NAMES[name]
-    endings = (".json", *TABLES, FOLDER)
-    further = (FLIPPED,)
+    endings = (".json", *TABLES, task.FOLDER)
+    further = (task.FLIPPED,)
     truth_noun = "true boxes"
     labelling = "pass a folder that holds them under the dataset's name (--truth DIR, with DIR/NAME.json)"
 
@@ -93,22 +71,24 @@ class DetectionTask(Task):
         roles, names = column_roles(options.get("columns", ())), class_names(options.get("classes", ()))
         return cls(Detection(**chosen), roles, names, options.get("truth"), options.get("flipped"))
 
-    def measure(self, name: str | None) -> Measure:
+    def measure(self, name: str | None) -> task.Measure:
         at = f"at IoU {self.metric.iou:g}"
         ratios = {"f1": "F1", "precision": "precision", "recall": "recall"}
-        summed = (Measure(key, f"{word} {at} of the summed boxes", "ratio") for key, word in ratios.items())
-        return named_measure(name, (Measure("mean_f1", f"mean F1 {at}", "mean"), *summed))
+        summed = (task.Measure(key, f"{word} {at} of the summed boxes", "ratio") for key, word in ratios.items())
+        return task.named_measure(name, (task.Measure("mean_f1", f"mean F1 {at}", "mean"), *summed))
 
-    def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> ModelAnswers:
+    def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> task.ModelAnswers:
         """Read predicted boxes; raises `InputError` for an image whose boxes cannot be scored."""
-        entries: dict[str, ModelAnswer | None] = {}
+        entries: dict[str, task.ModelAnswer | None] = {}
         for name, boxes in read_predicted_boxes(dataset, predictions, None, self.roles, self.names).boxes.items():
             _tallied(self.metric, Path(predictions), name, {**boxes, "labels": [0] * len(boxes["labels"])})
             scores = np.array(boxes["scores"], dtype=np.float64)
             mean = box_signals(scores[scores >= self.metric.min_score])["box_score"]
-            entries[name] = ModelAnswer(boxes, mean if 0.0 <= mean <= 1.0 else float("nan"), json.dumps(boxes, sort_keys=True))
+            entries[name] = task.ModelAnswer(
+                boxes, mean if 0.0 <= mean <= 1.0 else float("nan"), json.dumps(boxes, sort_keys=True)
+            )
         labels = {label for entry in entries.values() if entry is not None for label in entry.value["labels"]}
-        return ModelAnswers.of(dataset, predictions, entries, sorted(labels))
+        return task.ModelAnswers.of(dataset, predictions, entries, sorted(labels))
 
     def labelled(self, dataset: Dataset) -> Dataset:
         return dataset if self.truth is not None else replace(dataset, items=())
@@ -134,7 +114,7 @@ class DetectionTask(Task):
         mirror: BoxesOf = {}
         if self.flipped is not None:
             mirror = read_predicted_boxes(dataset, self.flipped, true_file, self.roles, self.names, _MIRRORED).boxes
-        notes = [*true_file.notes, *given.notes, *no_common_class(_labels(predicted), _labels(true), "no box matches")]
+        notes = [*true_file.notes, *given.notes, *task.no_common_class(_labels(predicted), _labels(true), "no box matches")]
         known = sorted({*self.names, *true_file.names.values()})
         for what, boxes in (("predicted", predicted), ("true", true)) if known else ():
             strange = sorted(_labels(boxes) - set(known))
@@ -149,9 +129,9 @@ class DetectionTask(Task):
             others = entries_of(dataset, "entry", Path(self.flipped), list(mirror))
             back = _flipped(others, Path(self.flipped), mirror, self.metric)
         entries = {} if self.truth is None else entries_of(dataset, "entry", Path(self.truth), list(true))
-        notes += [] if self.truth is None else unmatched(entries, "entry", Path(self.truth), list(true))
+        notes += [] if self.truth is None else task.unmatched(entries, "entry", Path(self.truth), list(true))
         notes += outside(dataset, {image: true[entry]["boxes"] for image, entry in entries.items()})
-        return evaluate_listing(
+        return task.evaluate_listing(
             dataset,
             self.metric,
             Path(predictions),
@@ -166,7 +146,7 @@ class DetectionTask(Task):
             notes=notes,
         )
 
-    def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
+    def expected(self, measure: task.Measure, answers: task.ModelAnswers) -> task.Pair | None:
         """Compute expected numerators and denominators, with the sum of scores as expected matches and no misses."""
         if measure.kind == "mean":
             return None
@@ -176,11 +156,11 @@ class DetectionTask(Task):
         false = np.array([[float(len(values))] for values in kept]) - hits
         return _parts(measure, hits, np.zeros_like(hits), false)
 
-    def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
+    def read_labels(self, answers: task.ModelAnswers, place: str | Path, own: bool, scratch: Path) -> task.LabelsRead:
         """Read labelled boxes; in a file that lists all images, unchanged boxes of the model do not count as labels."""
         dataset, read = answers.dataset, read_box_labels(answers.dataset, place)
         corners = {name: [box for _, box in boxes] for name, boxes in read.by_image.items()}
-        notes = [*stranger_notes(read.strangers, dataset), *outside(dataset, corners)]
+        notes = [*task.stranger_notes(read.strangers, dataset), *outside(dataset, corners)]
         untouched = []
         for name, boxes in read.by_image.items() if read.unsure else ():
             if name in answers.by_image:
@@ -191,12 +171,12 @@ class DetectionTask(Task):
                 if same_classes and np.allclose(*pairs, rtol=0.0, atol=_SAME):
                     untouched.append(name)
         remedy = "where they are right as they are, write them as JSON, as predictions are"
-        notes += untouched_notes(untouched, "boxes", remedy)
+        notes += task.untouched_notes(untouched, "boxes", remedy)
         labels = [label for boxes in read.by_image.values() for label, _ in boxes]
-        notes += unknown_class_notes(labels, answers.classes, "classes that the model never gives count as missed")
+        notes += task.unknown_class_notes(labels, answers.classes, "classes that the model never gives count as missed")
         return {name: boxes for name, boxes in read.by_image.items() if name not in set(untouched)}, notes
 
-    def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
+    def measured(self, measure: task.Measure, answers: task.ModelAnswers, labels: Mapping[str, Any]) -> task.SampleMeasures:
         counts = []
         for name, label in labels.items():
             drawn = {"boxes": [list(box) for _, box in label], "labels": [word for word, _ in label]}
@@ -209,26 +189,26 @@ class DetectionTask(Task):
         hits, misses, false = np.array(counts, dtype=np.float64).reshape(-1, 3).T[:, :, None]
         if measure.kind == "mean":
             f1 = quotient(2 * hits, 2 * hits + misses + false)
-            return SampleMeasures(np.where(hits + misses > 0, f1, np.nan)[:, 0])
+            return task.SampleMeasures(np.where(hits + misses > 0, f1, np.nan)[:, 0])
         above, below = _parts(measure, hits, misses, false)
-        return SampleMeasures(quotient(above, below)[:, 0], (above, below))
+        return task.SampleMeasures(quotient(above, below)[:, 0], (above, below))
 
-    def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
+    def first_labels(self, answers: task.ModelAnswers, images: Sequence[str]) -> FirstLabels:
         first = {name: self._counting(answers.by_image[name]) for name in images}
         return FirstLabels(self.name, own=answers.classes, boxes=first)
 
-    def differ(self, image: str, one: ModelAnswer, other: ModelAnswer) -> bool:
+    def differ(self, image: str, one: task.ModelAnswer, other: task.ModelAnswer) -> bool:
         """Return whether two models' boxes differ, or their order by score, in which boxes are matched."""
         return self._counting(one) != self._counting(other)
 
-    def _counting(self, answer: ModelAnswer) -> LabelledBoxes:
+    def _counting(self, answer: task.ModelAnswer) -> LabelledBoxes:
         """Return class and corners of the boxes with at least the metric's minimum score, by falling score."""
         rows = zip(answer.value["labels"], answer.value["boxes"], answer.value["scores"], strict=True)
         ordered = sorted(rows, key=lambda row: -row[2])
         return [(label, tuple(map(float, box))) for label, box, score in ordered if score >= self.metric.min_score]
 
 
-def _parts(measure: Measure, hits: Float64Array, misses: Float64Array, false: Float64Array) -> Pair:
+def _parts(measure: task.Measure, hits: Float64Array, misses: Float64Array, false: Float64Array) -> task.Pair:
     ratios = {"precision": (hits, hits + false), "recall": (hits, hits + misses)}
     return ratios.get(measure.name, (2.0 * hits, 2.0 * hits + misses + false))
 
@@ -254,7 +234,7 @@ def _tallied(metric: Detection, file: Path, entry: str, boxes: Mapping[str, Any]
         raise InputError(f"the entry {entry} of {path_text(file)}: {error}") from error
 
 
-def _columns(tallied: Sequence[TalliedImage], metric: Detection, back: Mirrored | None) -> dict[str, Any]:
+def _columns(tallied: Sequence[task.TalliedImage], metric: Detection, back: Mirrored | None) -> dict[str, Any]:
     """Compute columns by image: matched, missed and false boxes (nan without truth), and the signals of the boxes."""
     has_truth = np.array([image.has_truth for image in tallied])
     boxes = [image.tally for image in tallied]
@@ -305,10 +285,10 @@ def _flipped(entries: Mapping[str, str], file: Path, mirror: BoxesOf, metric: De
 
 def box_listing(
     predictions: Path, flipped: Path | None, metric: Detection, roles: Mapping[str, str], names: Sequence[str]
-) -> ListedSignals:
+) -> task.ListedSignals:
     """List the images of files or folders of predicted boxes, those of the images and of their mirror images."""
 
-    def read(dataset: Dataset) -> tuple[Sequence[str], Signals]:
+    def read(dataset: Dataset) -> tuple[Sequence[str], task.Signals]:
         mirror = {} if flipped is None else read_predicted_boxes(dataset, flipped, None, roles, names, _MIRRORED).boxes
         boxes, mirror = _numbered(read_predicted_boxes(dataset, predictions, None, roles, names).boxes, mirror)
         back = None if flipped is None else _flipped(matched_entries(dataset, list(mirror)), flipped, mirror, metric)
@@ -319,4 +299,4 @@ def box_listing(
         return tuple(boxes), of_set
 
     columns = tuple(name for name in BOX_SIGNALS if flipped is not None or name not in BOX_AGREEMENTS)
-    return ListedSignals(predictions, columns, read)
+    return task.ListedSignals(predictions, columns, read)

@@ -12,23 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from howfar import metrics
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.dataset import examples
 from howfar.data.image_folder import counted, path_text
 from howfar.data.masks import Mask, resize_mask
 from howfar.data.prediction_maps import MatchedMaps, folder_of_maps, map_endings, match_maps, read_prediction, signature_of
 from howfar.errors import ImageError, InputError
-from howfar.metrics import (
-    Counts,
-    count,
-    ensemble_agreement,
-    flip_agreement,
-    flip_overlap,
-    foreground_shape,
-    histogram,
-    signals,
-    soft_f,
-)
 from howfar.metrics.label_free_signals import foreground_dice
 from howfar.options import Members
 from howfar.relation.labelled_images import (
@@ -95,7 +85,7 @@ class ScoredMap:
     item: Item
     content: str
     prediction: str
-    counts: Counts
+    counts: metrics.Counts
     histogram: NDArray[np.int64]
     grey: bool
     lossy: bool
@@ -157,8 +147,8 @@ def score_map(item: Item, sources: Sources, tolerance: float, side: int | None =
         item=item,
         content=content_hash(picture),
         prediction=path_text(file),
-        counts=count(*resized(values, truth, side), 0.0 if mask is None else tolerance),
-        histogram=histogram(values),
+        counts=metrics.count(*resized(values, truth, side), 0.0 if mask is None else tolerance),
+        histogram=metrics.histogram(values),
         grey=mask is not None and mask.grey,
         lossy=prediction.lossy,
         # A map that howfar wrote is p × 255, however small.
@@ -272,14 +262,14 @@ class ImageMaps:
                     maps.append(read_named("its map", file, read_prediction).values)
                 if name == OWN:
                     main = maps[0]
-                    counts = histogram(main)
-                    of_counts = {**signals(counts, threshold), SOFT_F: soft_f(counts, threshold)}
-                    columns |= {**of_counts, HISTOGRAM: counts.astype(np.float64), **foreground_shape(main, threshold)}
+                    counts = metrics.histogram(main)
+                    of_counts = {**metrics.signals(counts, threshold), SOFT_F: metrics.soft_f(counts, threshold)}
+                    columns |= {**of_counts, HISTOGRAM: counts.astype(np.float64), **metrics.foreground_shape(main, threshold)}
                 elif name == "flipped":
-                    overlap = flip_overlap(main, maps[0], threshold)
-                    columns |= {FLIP_AGREEMENT: flip_agreement(main, maps[0]), FLIP_OVERLAP: overlap}
+                    overlap = metrics.flip_overlap(main, maps[0], threshold)
+                    columns |= {FLIP_AGREEMENT: metrics.flip_agreement(main, maps[0]), FLIP_OVERLAP: overlap}
                 elif name == "ensemble":
-                    columns |= {ENSEMBLE_AGREEMENT: ensemble_agreement([main, *maps])}
+                    columns |= {ENSEMBLE_AGREEMENT: metrics.ensemble_agreement([main, *maps])}
                 else:
                     columns |= {TILE_AGREEMENT: foreground_dice(main, maps[0], threshold)}
             except (ImageError, InputError) as error:

@@ -21,23 +21,8 @@ from howfar.io.file_location import absolute
 from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map_signals
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
+from howfar.tasks import task
 from howfar.tasks.map_scores_and_signals import Sources, doubled_notes, extra_notes, mask_notes, missing_maps
-from howfar.tasks.score_listed_predictions import ListedSignals, evaluation_of, spread
-from howfar.tasks.task import (
-    LabelsRead,
-    Measure,
-    ModelAnswer,
-    ModelAnswers,
-    SampleMeasures,
-    Task,
-    check_same_size,
-    content_of,
-    named_measure,
-    read_all,
-    read_named,
-    stranger_notes,
-    with_bar,
-)
 
 _MEAN_IOU = "mean_iou"
 
@@ -47,7 +32,7 @@ SIGNALS = ("average_confidence", "margin", "entropy", "soft_f")
 
 
 @dataclass(frozen=True)
-class MulticlassTask(Task):
+class MulticlassTask(task.Task):
     """Serve segmentation of several classes, comparing class maps by a metric."""
 
     metric: Multiclass = field(default_factory=Multiclass)
@@ -63,30 +48,30 @@ class MulticlassTask(Task):
     def of(cls, options: Mapping[str, Any]) -> Self:
         return cls(Multiclass(options.get("ignore_index"), class_names(options.get("classes", ()))))
 
-    def measure(self, name: str | None) -> Measure:
+    def measure(self, name: str | None) -> task.Measure:
         means = (("mean_f", "mean F over classes"), (_MEAN_IOU, "mean IoU over classes"))
-        return named_measure(name, tuple(Measure(key, words, "mean") for key, words in means))
+        return task.named_measure(name, tuple(task.Measure(key, words, "mean") for key, words in means))
 
-    def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> ModelAnswers:
+    def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> task.ModelAnswers:
         """Read every map of a dataset's images; raises `InputError` for a map that cannot be read."""
         maps = match_maps(dataset, predictions)
         files = maps.files
         items = [item for item in dataset.items if item.name in files]
-        answers = with_bar(bound(_answer, files=files), items, progress, "maps")
+        answers = task.with_bar(bound(_answer, files=files), items, progress, "maps")
         by_image = dict(zip((item.name for item in items), answers, strict=True))
-        return ModelAnswers(dataset, Path(predictions), by_image, tuple(self.metric.names), tuple(doubled_notes(maps)))
+        return task.ModelAnswers(dataset, Path(predictions), by_image, tuple(self.metric.names), tuple(doubled_notes(maps)))
 
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score the maps of a dataset; raises `InputError` for images that cannot be scored unless `partial`."""
         maps, metric = match_maps(dataset, predictions), self.metric
         missing, score = missing_maps(dataset, Sources((("prediction", maps),))), bound(_score, maps=maps, metric=metric)
-        images, kept = read_all(dataset, missing, score, partial, progress)
+        images, kept = task.read_all(dataset, missing, score, partial, progress)
         counted = [image.counts for image in images if image.counts is not None]
         whole = metric.score(counted) if counted else None
         masked = np.array([image.counts is not None for image in images])
         signals = dict.fromkeys(name for image in images for name in image.signals)
         columns = {
-            **{name: spread(None if whole is None else whole.columns[name], masked) for name in ("iou", "accuracy")},
+            **{name: task.spread(None if whole is None else whole.columns[name], masked) for name in ("iou", "accuracy")},
             **{signal: np.array([image.signals.get(signal, np.nan) for image in images]) for signal in signals},
             **{
                 f"class_{side}": [None if image.counts is None else getattr(image.counts, side) for image in images]
@@ -100,10 +85,10 @@ class MulticlassTask(Task):
         if void and metric.ignore is None and not any(counts.predicted[VOID : VOID + 1].any() for counts in counted):
             advice = f"where it stands for void, pass --ignore-index {VOID}"
             notes.append(f"class {VOID} is true in {void} masks and never predicted: {advice}")
-        return evaluation_of(
+        return task.evaluation_of(
             kept,
             images,
-            spread(None if whole is None else whole.per_image, masked),
+            task.spread(None if whole is None else whole.per_image, masked),
             {} if whole is None else whole.scores,
             task=self.name,
             metric=METRIC,
@@ -111,13 +96,13 @@ class MulticlassTask(Task):
             notes=(*notes, *extra_notes(maps)),
         )
 
-    def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
+    def read_labels(self, answers: task.ModelAnswers, place: str | Path, own: bool, scratch: Path) -> task.LabelsRead:
         if not absolute(place).is_dir():
             raise InputError.of("labels", "must be a folder of masks of classes", str(place), "save a PNG for each image")
         read = masks_below(answers.dataset, absolute(place))
-        return dict(read.by_image), stranger_notes(read.strangers, answers.dataset)
+        return dict(read.by_image), task.stranger_notes(read.strangers, answers.dataset)
 
-    def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
+    def measured(self, measure: task.Measure, answers: task.ModelAnswers, labels: Mapping[str, Any]) -> task.SampleMeasures:
         counts = []
         for name, mask in labels.items():
             try:
@@ -126,27 +111,27 @@ class MulticlassTask(Task):
             except (ImageError, InputError) as error:
                 raise InputError(f"the label of {name} cannot be used: {path_text(mask)}: {error}") from error
         score = self.metric.score(counts)
-        return SampleMeasures(score.columns["iou"] if measure.name == _MEAN_IOU else score.per_image)
+        return task.SampleMeasures(score.columns["iou"] if measure.name == _MEAN_IOU else score.per_image)
 
-    def differ(self, image: str, one: ModelAnswer, other: ModelAnswer) -> bool:
+    def differ(self, image: str, one: task.ModelAnswer, other: task.ModelAnswer) -> bool:
         ours, theirs = (read_class_map(answer.value).indices for answer in (one, other))
-        check_same_size(image, ours.shape, theirs.shape)
+        task.check_same_size(image, ours.shape, theirs.shape)
         return not np.array_equal(ours, theirs)
 
-    def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
+    def first_labels(self, answers: task.ModelAnswers, images: Sequence[str]) -> FirstLabels:
         return FirstLabels(self.name, own=answers.classes, maps={name: answers.by_image[name].value for name in images})
 
 
-def _answer(item: Item, files: Mapping[str, Path]) -> ModelAnswer:
+def _answer(item: Item, files: Mapping[str, Path]) -> task.ModelAnswer:
     file = files[item.name]
     _, signals = _read(file, InputError)
     expected = signals.get("soft_f", float("nan"))
-    return ModelAnswer(file, float(np.clip(expected, 0.0, 1.0)), content_hash(read_bytes(file)))
+    return task.ModelAnswer(file, float(np.clip(expected, 0.0, 1.0)), content_hash(read_bytes(file)))
 
 
 def _read(file: Path, refusal: type[HowfarError] = ImageError) -> tuple[NDArray[np.int64], dict[str, float]]:
     """Read a map's classes, (h, w), and its signals, none for a map of class indices; raise a `refusal` that names the file."""
-    given = read_named("the prediction", file, read_class_map, refusal)
+    given = task.read_named("the prediction", file, read_class_map, refusal)
     return given.indices, {} if given.probabilities is None else class_map_signals(given.probabilities)
 
 
@@ -163,9 +148,9 @@ class ScoredClasses:
 
 
 def _score(item: Item, maps: MatchedMaps, metric: Multiclass) -> ScoredClasses:
-    content, file, mask = content_of(item), maps.files[item.name], item.mask
+    content, file, mask = task.content_of(item), maps.files[item.name], item.mask
     indices, signals = _read(file)
-    truth = None if mask is None else read_named("the mask", mask, read_class_mask)
+    truth = None if mask is None else task.read_named("the mask", mask, read_class_mask)
     shape, wanted = indices.shape, size(item.path)[::-1] if truth is None else truth.shape
     if shape != wanted:
         other = "its image" if truth is None else "its mask"
@@ -188,7 +173,7 @@ def _check_names(metric: Multiclass, path: Any, indices: np.ndarray[Any, Any], w
         raise ImageError(f"the {what} {path_text(path)} holds the class {top}, and {count} classes are named: {remedy}")
 
 
-def class_maps_in(folder: Path) -> ListedSignals:
+def class_maps_in(folder: Path) -> task.ListedSignals:
     """Wrap the class maps below a folder as `ListedSignals`; maps of class indices have no signals."""
     files = sorted(walk(folder, map_endings()))
     if not files:
@@ -198,4 +183,4 @@ def class_maps_in(folder: Path) -> ListedSignals:
     def signals(entries: Sequence[tuple[str, Item]]) -> list[Mapping[str, float]]:
         return [_read(by_name[name], InputError)[1] for name, _ in entries]
 
-    return ListedSignals(folder, SIGNALS, lambda _: (tuple(by_name), signals))
+    return task.ListedSignals(folder, SIGNALS, lambda _: (tuple(by_name), signals))

@@ -33,6 +33,7 @@ from howfar.relation.labelled_images import AGREEMENTS, CONFIDENCES, FLIP_OVERLA
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.sampling import foreground_bound
+from howfar.tasks import task
 from howfar.tasks.map_scores_and_signals import (
     MapFolders,
     ScoredMap,
@@ -46,45 +47,27 @@ from howfar.tasks.map_scores_and_signals import (
     scored_maps,
     stacked,
 )
-from howfar.tasks.score_listed_predictions import evaluation_of, spread
-from howfar.tasks.task import (
-    FLIPPED,
-    TILED,
-    LabelsRead,
-    Measure,
-    ModelAnswer,
-    ModelAnswers,
-    Pair,
-    SampleMeasures,
-    Task,
-    check_same_size,
-    named_measure,
-    read_named,
-    stranger_notes,
-    untouched_notes,
-    with_bar,
-)
 
 FALSE_ALARMS = "false_positive_rate"
 _AT = "at threshold {threshold:.2f}"
 
 
 @dataclass(frozen=True)
-class MapMeasure(Measure):
+class MapMeasure(task.Measure):
     """Define a measure of probability maps; `tolerant` where mask and map need only agree within some pixels."""
 
     tolerant: bool = True
 
-    def measured(self, counts: Counts, threshold: float) -> SampleMeasures:
+    def measured(self, counts: Counts, threshold: float) -> task.SampleMeasures:
         """Turn the counts of images into the numbers that an estimate is made of."""
         if self.name == FALSE_ALARMS:
             # Of an image with foreground nan.
             predicted = counts.predicted[:, threshold_index(threshold)] > 0
-            return SampleMeasures(np.where(counts.true == 0, predicted.astype(np.float64), np.nan))
+            return task.SampleMeasures(np.where(counts.true == 0, predicted.astype(np.float64), np.nan))
         if self.name == "ois":
-            return SampleMeasures(best_per_image(counts)[0])
+            return task.SampleMeasures(best_per_image(counts)[0])
         if self.kind == "mean":
-            return SampleMeasures(getattr(at_threshold(counts, threshold), f"per_image_{self.name.removeprefix('mean_')}"))
+            return task.SampleMeasures(getattr(at_threshold(counts, threshold), f"per_image_{self.name.removeprefix('mean_')}"))
         # Numerators and denominators, (m, thresholds) each, of a ratio of sums.
         predicted, hits = counts.predicted.astype(np.float64), counts.hits_predicted.astype(np.float64)
         true, pixels = (np.broadcast_to(sums[:, None], hits.shape).astype(np.float64) for sums in (counts.true, counts.pixels))
@@ -96,10 +79,10 @@ class MapMeasure(Measure):
         }
         above, below = ratios.get(self.name, (2.0 * hits, predicted + true))
         if self.kind == "best":
-            return SampleMeasures(at_threshold(counts, threshold).per_image_f, (above, below))
+            return task.SampleMeasures(at_threshold(counts, threshold).per_image_f, (above, below))
         chosen = [threshold_index(threshold)]
         above, below = above[:, chosen], below[:, chosen]
-        return SampleMeasures(quotient(above, below)[:, 0], (above, below))
+        return task.SampleMeasures(quotient(above, below)[:, 0], (above, below))
 
 
 _SUMMED = f"of the summed pixels {_AT}"
@@ -144,10 +127,7 @@ class Cut:
 
 
 def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) -> Cut | None:
-    """Return the threshold specified by the arguments of `howfar.evaluate`; None for the set's own best threshold.
-
-    Raises `InputError` for both arguments, a threshold other than 0.00, 0.01 … 0.99, or an evaluation without an ODS threshold.
-    """
+    """Return the threshold of `howfar.evaluate`'s arguments, None for the set's own best; raise `InputError` for bad ones."""
     if threshold is not None and tuned_on is not None:
         rule = f"{option('threshold')} and {option('tuned_on')} cannot both be given"
         raise InputError(f"{rule}: a threshold is given, or tuned on a set")
@@ -168,7 +148,7 @@ def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) ->
 
 
 @dataclass(frozen=True, eq=False)
-class MapAnswers(ModelAnswers):
+class MapAnswers(task.ModelAnswers):
     """Hold the files of probability maps and, after reading, the maps' histograms."""
 
     sources: Sources = field(kw_only=True)
@@ -177,7 +157,7 @@ class MapAnswers(ModelAnswers):
     def digest(self, image: str) -> str | None:
         """Return a hash of the map's file; None without a map."""
         answer = self.by_image.get(image)
-        return None if answer is None else content_hash(read_named("the prediction", answer.value, read_bytes, InputError))
+        return None if answer is None else content_hash(task.read_named("the prediction", answer.value, read_bytes, InputError))
 
     def with_images(self, partial: bool, progress: bool) -> tuple[Self, list[str]]:
         """Read every image and its map, as `ModelAnswers.with_images` does.
@@ -196,7 +176,7 @@ class MapAnswers(ModelAnswers):
 
 
 @dataclass(frozen=True)
-class SegmentationTask(Task):
+class SegmentationTask(task.Task):
     """Serve segmentation: measure maps at a threshold, with a tolerance in pixels; `flipped` and `members` are map folders."""
 
     threshold: float = FALLBACK
@@ -214,7 +194,7 @@ class SegmentationTask(Task):
     means = "mean_f, mean_iou, mean_precision, mean_recall or ois"
     label_place = "masks"
     performance_name = PERFORMANCE_NAMES[name]
-    further = (FLIPPED, TILED)
+    further = (task.FLIPPED, task.TILED)
     trained = True
     supposed = (
         "The lists assume that each image holds foreground: an image without foreground may be listed although its empty "
@@ -226,19 +206,13 @@ class SegmentationTask(Task):
     def of(cls, options: Mapping[str, Any]) -> Self:
         members: Any = options.get("ensemble", ())
         members = (members,) if isinstance(members, (str, Path)) else tuple(members)
-        threshold = options.get("threshold")
-        return cls(
-            FALLBACK if threshold is None else threshold,
-            as_tolerance(options["tolerance"]),
-            options.get("flipped"),
-            members,
-            options.get("tiles"),
-            choose(threshold, options.get("tuned_on")),
-            options.get("score_size"),
-        )
+        threshold, tolerance = options.get("threshold"), as_tolerance(options["tolerance"])
+        cut = choose(threshold, options.get("tuned_on"))
+        given = {name: options.get(name) for name in ("flipped", "tiles", "score_size")}
+        return cls(FALLBACK if threshold is None else threshold, tolerance, members=members, cut=cut, **given)
 
     def measure(self, name: str | None) -> MapMeasure:
-        measure = named_measure(name, tuple(MEASURES.values()))
+        measure = task.named_measure(name, tuple(MEASURES.values()))
         if self.tolerance and not measure.tolerant:
             means = ", ".join(other.name for other in MEASURES.values() if other.tolerant)
             rule = "must be no ratio of sums where there is a tolerance"
@@ -264,14 +238,14 @@ class SegmentationTask(Task):
             "false_positive_share": defined(at_cut.false_positive_share),
         }
         maps, items = folders.matched(dataset), [image.item for image in scored]
-        rows = list(with_bar(lambda item: maps[item.path].read(cut.threshold)[0], items, progress, "signals"))
+        rows = list(task.with_bar(lambda item: maps[item.path].read(cut.threshold)[0], items, progress, "signals"))
         signals = stacked(rows, [*dict.fromkeys([*rows[0], *folders.columns()])])
         # Counted at the maps' full precision.
         signals["predicted_foreground"] = counts.predicted[:, threshold_index(cut.threshold)] / counts.pixels
         columns = {
-            "best": spread(whole.per_image_best, masked),
-            "best_threshold": spread(whole.per_image_best_threshold, masked),
-            **{what: spread(getattr(at_cut, f"per_image_{what}"), masked) for what in ("precision", "recall", "iou")},
+            "best": task.spread(whole.per_image_best, masked),
+            "best_threshold": task.spread(whole.per_image_best_threshold, masked),
+            **{what: task.spread(getattr(at_cut, f"per_image_{what}"), masked) for what in ("precision", "recall", "iou")},
             "foreground": np.where(masked, counts.true / counts.pixels, np.nan),
             **{name: column for name, column in signals.items() if name in CONFIDENCES},
             **{name: signals[name] for name in (SOFT_F, *AGREEMENTS, *SHAPES, FLIP_OVERLAP) if name in signals},
@@ -285,10 +259,10 @@ class SegmentationTask(Task):
             "pixels": counts.pixels,
             **{name: signals[name] for name in (TILE_AGREEMENT,) if name in signals},
         }
-        return evaluation_of(
+        return task.evaluation_of(
             kept,
             scored,
-            spread(at_cut.per_image_f, masked),
+            task.spread(at_cut.per_image_f, masked),
             scores,
             task=self.name,
             metric=cut.words,
@@ -352,30 +326,30 @@ class SegmentationTask(Task):
 
     def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> MapAnswers:
         sources = find_sources(dataset, predictions, self.flipped, self.members)
-        answers = {name: ModelAnswer(file) for name, file in sources.main.files.items()}
+        answers = {name: task.ModelAnswer(file) for name, file in sources.main.files.items()}
         notes = tuple(note for _, maps in sources.named for note in doubled_notes(maps))
         return MapAnswers(dataset, Path(predictions), answers, notes=notes, sources=sources)
 
-    def expected(self, measure: Measure, answers: ModelAnswers) -> Pair | None:
+    def expected(self, measure: task.Measure, answers: task.ModelAnswers) -> task.Pair | None:
         """Compute each map's expected numerators and denominators of a measure, if p is calibrated."""
         if measure.kind == "mean":
             return None
         return MEASURES[measure.name].measured(_expected_counts(answers), self.threshold).parts
 
-    def bounds(self, measure: Measure, answers: ModelAnswers, others: ModelAnswers) -> Float64Array:
+    def bounds(self, measure: task.Measure, answers: task.ModelAnswers, others: task.ModelAnswers) -> Float64Array:
         """Return the largest possible difference of F, whatever the truth; of other measures 1 where the foregrounds differ."""
         counts, differ = [], []
         for name in (item.name for item in answers.dataset.items):
             files = answers.by_image[name].value, others.by_image[name].value
             ours, theirs = (read_foreground(file, self.threshold) for file in files)
-            check_same_size(name, ours.shape, theirs.shape)
+            task.check_same_size(name, ours.shape, theirs.shape)
             counts.append((ours.sum(), theirs.sum(), (ours & theirs).sum()))
             differ.append(bool((ours != theirs).any()) or measure.name == "ois")
         if measure.name == "mean_f" and not self.tolerance:
             return foreground_bound(*np.array(counts, dtype=np.float64).T)
         return np.array(differ, dtype=np.float64)
 
-    def sizes(self, measure: Measure, answers: ModelAnswers) -> Float64Array | None:
+    def sizes(self, measure: task.Measure, answers: task.ModelAnswers) -> Float64Array | None:
         if measure.name == "false_positive_share":
             # The share is of the images without foreground, which are not known before they are labelled: any may be without.
             return _expected_counts(answers).pixels.astype(np.float64)
@@ -384,7 +358,7 @@ class SegmentationTask(Task):
             return None
         return parts[1][:, 0 if parts[1].shape[1] == 1 else threshold_index(self.threshold)]
 
-    def read_labels(self, answers: ModelAnswers, place: str | Path, own: bool, scratch: Path) -> LabelsRead:
+    def read_labels(self, answers: task.ModelAnswers, place: str | Path, own: bool, scratch: Path) -> task.LabelsRead:
         """Collect label masks as files; foreground described by an export is written to `scratch`."""
         dataset, labels = answers.dataset, read_labels(answers.dataset, place)
         if not labels.by_image:
@@ -405,8 +379,8 @@ class SegmentationTask(Task):
                 scratch.mkdir(exist_ok=True)
                 masks[name] = scratch / f"{len(masks)}.png"
                 Image.fromarray(drawn.astype(np.uint8) * np.uint8(255)).save(masks[name])
-        notes = stranger_notes(labels.strangers, dataset)
-        return masks, [*notes, *untouched_notes(untouched, "foreground", "where it is right as it is, save it as a mask")]
+        notes = task.stranger_notes(labels.strangers, dataset)
+        return masks, [*notes, *task.untouched_notes(untouched, "foreground", "where it is right as it is, save it as a mask")]
 
     def label_hash(self, label: Any) -> str:
         try:
@@ -415,7 +389,7 @@ class SegmentationTask(Task):
             return ""
         return content_hash(str(foreground.shape).encode() + np.packbits(foreground).tobytes())
 
-    def measured(self, measure: Measure, answers: ModelAnswers, labels: Mapping[str, Any]) -> SampleMeasures:
+    def measured(self, measure: task.Measure, answers: task.ModelAnswers, labels: Mapping[str, Any]) -> task.SampleMeasures:
         items = {item.name: item for item in answers.dataset.items}
         labelled = [replace(items[name], mask=mask) for name, mask in labels.items()]
         sources = cast("MapAnswers", answers).sources
@@ -426,9 +400,9 @@ class SegmentationTask(Task):
             except ImageError as error:
                 raise InputError(f"the label of {item.name} cannot be used: {error}") from error
 
-        return MEASURES[measure.name].measured(stack(with_bar(count, labelled, progress=False)), self.threshold)
+        return MEASURES[measure.name].measured(stack(task.with_bar(count, labelled, progress=False)), self.threshold)
 
-    def remarks(self, measure: Measure, labelled: int, population: int, undefined: bool) -> tuple[str, ...]:
+    def remarks(self, measure: task.Measure, labelled: int, population: int, undefined: bool) -> tuple[str, ...]:
         remarks = []
         if labelled and undefined:
             nowhere = f"{measure.name} is not defined in any of the {labelled} labelled images"
@@ -447,7 +421,7 @@ class SegmentationTask(Task):
             )
         return tuple(remarks)
 
-    def first_labels(self, answers: ModelAnswers, images: Sequence[str]) -> FirstLabels:
+    def first_labels(self, answers: task.ModelAnswers, images: Sequence[str]) -> FirstLabels:
         shapes, faults = {}, {}
         items = {item.name: item for item in answers.dataset.items}
         for name in images:
@@ -470,7 +444,7 @@ def read_foreground(prediction: Path, threshold: float) -> NDArray[np.bool_]:
     return np.asarray(levels >= lowest[threshold_index(threshold)])
 
 
-def _expected_counts(answers: ModelAnswers) -> Counts:
+def _expected_counts(answers: task.ModelAnswers) -> Counts:
     """Compute each map's expected counts if p is calibrated, from known histograms or the map files; they are not integers."""
     known = answers.histograms if isinstance(answers, MapAnswers) else ()
     files = (answers.by_image[item.name].value for item in answers.dataset.items)

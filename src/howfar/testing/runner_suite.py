@@ -1,11 +1,4 @@
-"""Define `RunnerTests`, a pytest class that a plug-in inherits to test its runner of parallel tasks.
-
-::
-
-    class TestMyRunner(RunnerTests):
-        def make_runner(self):
-            return MyRunner(workers=3)
-"""
+"""Define `RunnerTests`, a pytest class that a plug-in inherits to test its runner of parallel tasks."""
 
 import os
 import time
@@ -24,11 +17,7 @@ PAUSE_SECONDS = 0.005
 
 @dataclass(frozen=True)
 class RecordedTask:
-    """Describe a task that records its begin and end as files, which works from any process of the machine.
-
-    The files ``begun-<number>`` and ``ended-<number>`` go to `folder`. It takes some `seconds`, and raises `ValueError` if it
-    `fails`.
-    """
+    """Describe a task that marks its begin and end by files in `folder`, and raises `ValueError` if it `fails`."""
 
     folder: Path
     number: int
@@ -52,7 +41,7 @@ def scaled(number: int, by: int) -> int:
 
 
 class RunnerTests:
-    """Check the contract of `howfar.protocols.Runner`; `look_ahead` tasks may have begun beyond those yielded."""
+    """Check what a runner must keep; inherit it and define `make_runner`; `look_ahead` tasks may begin beyond those yielded."""
 
     look_ahead = 32
 

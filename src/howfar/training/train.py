@@ -19,7 +19,7 @@ from howfar.cores import LIMIT as THREAD_LIMIT
 from howfar.cores import available_cores
 from howfar.data import DatasetArgument
 from howfar.data.dataset_argument import parse_images
-from howfar.errors import HowfarError, InputError, MissingExtraError
+from howfar.errors import HowfarError, InputError, MissingExtraError, check_at_least
 from howfar.experiment_tracking import Log, Tracking, check_tracker
 from howfar.io.file_location import ready_file
 from howfar.io.lock import locked
@@ -83,8 +83,7 @@ def fit(
     this one are ahead, this one among them: how long they will take is told after the first steps, or not at all for 0. A
     resumed training has as many threads as before it was killed, and goes on with its logged run.
     """
-    if workers < 0:
-        raise InputError.of("workers", "must be at least 0", workers)
+    check_at_least(0, workers=workers)
     family = segmenter_family(task.segmenter)
     check_size(family, task.settings.size, only_side(family, task.options, task.start))
     torch_device = resolve_device(device)

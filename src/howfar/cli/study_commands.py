@@ -1,15 +1,14 @@
-"""Write reports and cards, run studies, compare methods, serve images and tools: `report card study bench explore mcp`."""
+"""Run studies, write reports and cards, compare methods, serve tools (`howfar study`, `report`, `card`, `bench`, `mcp`)."""
 
 import json as text_json
 import sys
-import time
-from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Unpack
 
 import typer
 
 from howfar.cli import flags
+from howfar.cli.flags import argument, switch, value
 from howfar.cli.terminal import answer, console, print_json, print_paths, print_table, say, show
 from howfar.errors import InputError
 from howfar.options_by_function import PageOptions, StudyFileOptions
@@ -19,9 +18,7 @@ from howfar.progress import stage
 @flags.command(PageOptions)
 def report(
     run: Annotated[Path, typer.Argument(help="A folder that compare, matrix, adapt or prompts wrote.")],
-    summary: Annotated[
-        bool, typer.Option("--summary", help="Write summary.html too: the answer on one page, to print.")
-    ] = False,
+    summary: Annotated[bool, switch("--summary", "Write summary.html too: the answer on one page, to print.")] = False,
     **chosen: Unpack[PageOptions],
 ) -> None:
     """Write figures/ and report.html of a RUN or a study anew from its tables, and print the page's path."""
@@ -37,24 +34,7 @@ def report(
         say(str(written))
 
 
-@flags.command(PageOptions)
-def explore(
-    run: Annotated[Path, flags.argument("RUN", "A folder that `howfar compare --out` or `howfar adapt` wrote.")],
-    port: Annotated[int, typer.Option(min=0, max=65_535, help="Listen on this port of 127.0.0.1; 0 takes any free one.")] = 0,
-    **chosen: Unpack[PageOptions],
-) -> None:
-    """Serve a page to look at the images of RUN at full size and to pick some, on this machine alone, until Ctrl-C."""
-    from howfar.explore.server import serving
-    from howfar.report.explorer import site_of
-
-    with serving(site_of(run, **chosen), port) as address, suppress(KeyboardInterrupt):
-        say(f"{address} shows {run}; Ctrl-C ends it", err=True)
-        while True:
-            time.sleep(3600)
-    say("ended", err=True)
-
-
-def mcp(folder: Annotated[Path, flags.argument("FOLDER", "Let the assistant write below this folder alone.")]) -> None:
+def mcp(folder: Annotated[Path, argument("FOLDER", "Let the assistant write below this folder alone.")]) -> None:
     """Serve ten tools to an assistant over MCP, on stdin and stdout: assess, compare, certify, check, select, score and more.
 
     Your assistant's program starts this command itself; the documentation says where it is named.
@@ -68,12 +48,12 @@ def mcp(folder: Annotated[Path, flags.argument("FOLDER", "Let the assistant writ
 
 @flags.command(StudyFileOptions)
 def study(
-    file: Annotated[Path, flags.argument("STUDY.toml", "The study file; with --new the file to write.")] = Path("study.toml"),
-    new: Annotated[bool, typer.Option("--new", help="Write a commented start of a study file, and run nothing.")] = False,
-    schema: Annotated[bool, typer.Option("--schema", help="Print the JSON Schema of study files, and run nothing.")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would run, with time and disk; run nothing.")] = False,
-    bundle: Annotated[Path | None, flags.value("FILE.zip", "Write study file, hashes and results there, no images.")] = None,
-    data: Annotated[Path | None, flags.value("DIR", "Run a bundle again on the datasets in this folder, and compare.")] = None,
+    file: Annotated[Path, argument("STUDY.toml", "The study file; with --new the file to write.")] = Path("study.toml"),
+    new: Annotated[bool, switch("--new", "Write a commented start of a study file, and run nothing.")] = False,
+    schema: Annotated[bool, switch("--schema", "Print the JSON Schema of study files, and run nothing.")] = False,
+    dry_run: Annotated[bool, switch("--dry-run", "Show what would run, with time and disk; run nothing.")] = False,
+    bundle: Annotated[Path | None, value("FILE.zip", "Write study file, hashes and results there, no images.")] = None,
+    data: Annotated[Path | None, value("DIR", "Run a bundle again on the datasets in this folder, and compare.")] = None,
     json: flags.Json = False,
     **chosen: Unpack[StudyFileOptions],
 ) -> None:
@@ -115,9 +95,9 @@ def study(
 
 
 def card(
-    run: Annotated[Path, flags.argument("RUN", "A folder that `howfar assess` or `howfar certify` wrote.")],
-    out: Annotated[Path | None, flags.value("FILE", "Write this card; by default README.md in RUN.", "--out", "-o")] = None,
-    name: Annotated[str | None, flags.value("NAME", "Name the model so; by default as its card or file does.")] = None,
+    run: Annotated[Path, argument("RUN", "A folder that `howfar assess` or `howfar certify` wrote.")],
+    out: Annotated[Path | None, value("FILE", "Write this card; by default README.md in RUN.", "--out", "-o")] = None,
+    name: Annotated[str | None, value("NAME", "Name the model so; by default as its card or file does.")] = None,
 ) -> None:
     """Write results with intervals, the gate's range and the profile's digest into a Hugging Face model card, offline."""
     from howfar.integrations.model_card import write_card
@@ -131,8 +111,8 @@ ENTRIES = "Read entries here, a Parquet or CSV file a model; by default those th
 
 
 def bench(
-    methods: Annotated[list[str] | None, flags.argument("METHOD.py", METHODS)] = None,
-    entries: Annotated[Path | None, flags.value("DIR", ENTRIES)] = None,
+    methods: Annotated[list[str] | None, argument("METHOD.py", METHODS)] = None,
+    entries: Annotated[Path | None, value("DIR", ENTRIES)] = None,
     json: flags.Json = False,
 ) -> None:
     """Compare your own method with others: errors on new sites, intervals, gate, ranking of failures, labels needed."""

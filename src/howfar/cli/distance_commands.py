@@ -1,0 +1,97 @@
+"""Measure how far datasets are from a primary one (`howfar compare`), and from each other (`matrix`)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Unpack
+
+from howfar.cli import flags, terminal
+from howfar.cli.flags import argument
+from howfar.formatting_and_escaping import share
+from howfar.options import DEFAULT_BACKBONE
+from howfar.options_by_function import CompareOptions, MatrixOptions
+
+if TYPE_CHECKING:
+    from howfar.results import Comparison
+    from howfar.results.backbones_result import BackboneComparison
+
+
+NO_REPORT = "no report was written: --out RUN writes one, with a row for each image"
+MORE = "--all prints every column"
+
+
+@flags.command(CompareOptions)
+def compare(
+    primary: Annotated[str, argument("PRIMARY", f"What the model was trained on. {flags.DATASET}")],
+    secondaries: Annotated[list[str], argument("SECONDARY", "Images it has not seen; as many as you like.")],
+    backbone: Annotated[list[str] | None, flags.backbone_option(" Repeat it to set several side by side.")] = None,
+    every: Annotated[bool, flags.output_flag("--all", "Print every column, and the literature's distances.")] = False,
+    json: flags.Json = False,
+    **chosen: Unpack[CompareOptions],
+) -> None:
+    """Measure how far each SECONDARY dataset is from PRIMARY."""
+    names = list(dict.fromkeys(backbone or [DEFAULT_BACKBONE]))
+    result: Comparison | BackboneComparison
+    if len(names) > 1:
+        from howfar.studies.compare_backbones import compare_backbones
+
+        result = compare_backbones(primary, secondaries, names, **chosen)
+    else:
+        from howfar.studies.compare_datasets import compare as study
+
+        result = study(primary, secondaries, names[0], **chosen)
+    terminal.answer(result, json, print_comparison, chosen.get("out"), every)
+
+
+def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None, every: bool = False) -> None:
+    """Print each dataset's distance (a sentence and four columns, or all), skipped files, and the report's path."""
+    from howfar.report.comparison_sentences import of_rivals, plain
+    from howfar.results.backbones_result import BackboneComparison
+    from howfar.results.relation_result import distance_table, too_small
+
+    to, others = terminal.console(), "all are in result.json and the report"
+    if isinstance(result, BackboneComparison):
+        terminal.show(result, {}, others)
+    else:
+        if every:
+            to.print(result.caption(), style="bold")
+            header, rows = result.table()
+            beyond = ["–" if dataset.beyond is None else share(dataset.beyond) for dataset in result.datasets]
+            terminal.print_table(
+                terminal.console(whole=True),
+                (*header, "beyond 95 %"),
+                [(*row, one) for row, one in zip(rows, beyond, strict=True)],
+            )
+            header, rows = result.rivals_table()
+            if rows:
+                to.print("The literature's distances, in the same space", style="bold")
+                terminal.print_table(terminal.console(whole=True), header, rows)
+                to.print(of_rivals(result))
+        else:
+            # Four columns for newcomers, and a sentence per dataset.
+            caption, table = result.as_printed()
+            to.print(caption, style="bold")
+            terminal.print_table(to, *table)
+            for dataset in result.datasets:
+                to.print(plain(result.primary, dataset))
+        terminal.print_remarks(result.remarks())
+        terminal.print_skipped(() if terminal.Level.quiet else result.skipped, others)
+    for comparison in result.comparisons if isinstance(result, BackboneComparison) else (result,):
+        terminal.print_slices(to, distance_table(comparison.slices), too_small(comparison.slices))
+    if out is None and not terminal.Level.quiet:
+        terminal.say(NO_REPORT if every else f"{NO_REPORT}; {MORE}")
+    terminal.print_paths({"report": terminal.report_in(out)})
+
+
+@flags.command(MatrixOptions)
+def matrix(
+    datasets: Annotated[list[str], argument("DATASET", f"At least two. {flags.DATASET}")],
+    backbone: flags.Backbone = DEFAULT_BACKBONE,
+    json: flags.Json = False,
+    **chosen: Unpack[MatrixOptions],
+) -> None:
+    """Measure how far every DATASET is from every other."""
+    from howfar.studies.distance_matrix import matrix as study
+
+    found = study(datasets, backbone, **chosen)
+    terminal.answer(found, json, terminal.show, {"report": terminal.report_in(chosen.get("out"))}, "all are in matrix.json")
