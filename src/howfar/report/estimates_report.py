@@ -16,9 +16,7 @@ from howfar.report.performance_report import dataset_cells
 from howfar.results import Choice, Comparison, Judgement, Relation, SetEstimate
 from howfar.results.assessment_result import Assessment, SiteAnswer, gate_word
 
-PROBABLY: Final = (
-    "images on the list of probable failures, made without labels; none if no image is listed; ( ) if doubted"
-)
+PROBABLY: Final = "images on the list of probable failures, made without labels; none if no image is listed; ( ) if doubted"
 ALL_ERRORS: Final = "The estimator in use, the best, and “mean” (the others' average). relation.json has all, as set_errors."
 
 

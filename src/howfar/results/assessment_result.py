@@ -17,7 +17,9 @@ WITHOUT_LABELS = (
     "“expected” and “listed as failing” use no label of the site; “measured” uses its labels. A list may miss "
     "failures and hold false alarms."
 )
-BRACKETS = "OUTSIDE: no other site with labels is like it. Do not trust values in round brackets; where a score was measured, use that."
+BRACKETS = (
+    "OUTSIDE: no other site with labels is like it. Trust no value in round brackets; where a score was measured, use that."
+)
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
 Basis = Literal["sites", "corrupted", "both"]
