@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from generated_page import leave
 
-from howfar.report.bench_report import section
+from howfar.report.estimation_methods_report import section
 from howfar.report.section import Table, TablePart
 from howfar.studies.bench import run_methods
 

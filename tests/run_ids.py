@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from howfar.io.embedded_checksum import UNSEALED, sealed
-from howfar.results.file_checks import run_of_table, write_table
+from howfar.results.file_checks import MARK, run_of_table, sealed_table
 
 
 def written(document: Path) -> dict[str, Any]:
@@ -21,7 +21,7 @@ def written(document: Path) -> dict[str, Any]:
 
 def rewrite(frame: pd.DataFrame, file: Path) -> None:
     """Write a changed table of a run, under the id that it had."""
-    write_table(frame, file, run_of_table(file), file)
+    file.write_bytes(sealed_table(frame, {MARK.encode(): run_of_table(file).encode()}, file.name))
 
 
 def rewrite_text(document: Path, change: Callable[[str], str]) -> None:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from howfar.results.backbones_result import BackboneComparison
     from howfar.results.certificate_result import Certificate
     from howfar.results.check_result import Check
-    from howfar.results.comparison_result import Matrix
+    from howfar.results.matrix_result import Matrix
     from howfar.results.segmenter_studies import Prompting
     from howfar.results.study_run import StudyRun
     from howfar.segmenters.checkpoint import Checkpoint
@@ -63,7 +63,7 @@ _HOMES = {
     "howfar.results.backbones_result": "BackboneComparison",
     "howfar.results.certificate_result": "Certificate",
     "howfar.results.check_result": "Check",
-    "howfar.results.comparison_result": "Matrix",
+    "howfar.results.matrix_result": "Matrix",
     "howfar.results.segmenter_studies": "Prompting",
     "howfar.results.study_run": "StudyRun",
     "howfar.segmenters.checkpoint": "Checkpoint",

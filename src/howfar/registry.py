@@ -144,7 +144,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "evaluation_figures": _entries("figures.performance_figures: thresholds"),
     "relation_figures": _entries(
         "figures.performance_figures: performance parts thresholds=relation_thresholds",
-        "figures.estimate_figures: judgements estimates failures",
+        "figures.estimated_performance: judgements estimates failures",
     ),
     "selection_figures": _entries("figures.contact_sheets: contact_sheet"),
     "adaptation_figures": _entries(
@@ -154,9 +154,10 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "backbone_figures": _entries("figures.distance_figures: backbones_relative backbones_agreement"),
     "matrix_figures": _entries("figures.distance_figures: matrix_map matrix_relative"),
     "prompting_figures": _entries("paper.prompts_report: prompting_rows"),
-    "certificate_figures": _entries("figures.estimate_figures: certificate_steps certificate_sample"),
+    "certificate_figures": _entries("figures.estimated_performance: certificate_steps certificate_sample"),
     "results": _entries(
-        "results.comparison_result: Comparison Matrix",
+        "results.comparison_result: Comparison",
+        "results.matrix_result: Matrix",
         "results.adaptation_result: Adaptation Adaptations",
         "results.backbones_result: backbones=BackboneComparison distance=DistanceTable",
         "results.segmenter_studies: Prompting Edges performance=PerformanceByDistance Suppression Pool",
@@ -180,7 +181,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "adaptations_figures": _entries("figures.adaptation_figures: adaptations_bars=adaptation_bars"),
     "suppression_figures": _entries("paper.slopes_and_suppression_report: suppression"),
     "pool_figures": _entries("paper.model_pool_report: rank_intervals precision_recall_plane labels_curve"),
-    "assessment_figures": _entries("figures.estimate_figures: sites"),
+    "assessment_figures": _entries("figures.estimated_performance: sites"),
     "sections": _entries(
         "report.estimates_report: ASSESSMENT",
         "report.comparison_report: ANSWER",

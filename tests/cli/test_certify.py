@@ -132,7 +132,7 @@ def test_another_draw_is_refused(begun, certify):
         assert f"{option.lstrip('-')} must be what it was when the sample was drawn" in refusal(certify(option, value))
 
 
-@pytest.mark.parametrize("where", ["labelling_files.write_for_tools", "certificate_report.fill_page"])
+@pytest.mark.parametrize("where", ["labelling_files.write_for_tools", "certificate_report.write_page"])
 def test_a_run_that_is_killed_goes_on(where, begun, certify, monkeypatch):
     def stop(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
@@ -143,7 +143,7 @@ def test_a_run_that_is_killed_goes_on(where, begun, certify, monkeypatch):
         patch.setattr(f"howfar.report.{where}", stop)
         code, _, err = certify("-k", 8)
     assert (code, "run the same command to go on" in err) == (130, True)
-    assert (begun / "out" / "certificate.json").is_file() is where.endswith("fill_page")
+    assert (begun / "out" / "certificate.json").is_file() is where.endswith("write_page")
     assert certify("-k", 8)[0] == 0
     assert order(begun) == wanted
     assert {path.name for path in (begun / "out").iterdir()} == WRITTEN

@@ -13,7 +13,7 @@ from howfar.errors import InputError
 from howfar.figures import adaptation_figures as of_study
 from howfar.figures.contact_sheets import thumbnails
 from howfar.figures.distance_figures import relative, scatter, sorted_distances, violin
-from howfar.figures.estimate_figures import estimates, failures, judgements
+from howfar.figures.estimated_performance import estimates, failures, judgements
 from howfar.figures.performance_figures import parts, performance, relation_thresholds
 from howfar.figures.style import PHONE, WIDTH, for_phone
 

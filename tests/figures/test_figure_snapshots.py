@@ -19,7 +19,7 @@ from howfar.figures import adaptation_figures as of_study
 from howfar.figures import registration
 from howfar.figures.contact_sheets import contact_sheet, near_duplicates, shown_pairs, thumbnails
 from howfar.figures.distance_figures import matrix_map, matrix_relative, relative, scatter, sorted_distances, violin
-from howfar.figures.estimate_figures import certificate_sample, certificate_steps, estimates, failures, judgements, sites
+from howfar.figures.estimated_performance import certificate_sample, certificate_steps, estimates, failures, judgements, sites
 from howfar.figures.performance_figures import parts, performance, relation_thresholds
 from howfar.report.comparison_report import NEAR_DUPLICATES
 from howfar.results import Comparison, Interval, Pick, Provenance, Relation, Selection

@@ -17,7 +17,7 @@ from howfar.figures.style import look, rows
 from howfar.metrics import THRESHOLDS
 from howfar.paper.model_pool_report import precision_recall_plane
 from howfar.results import Comparison, Evaluation, Provenance, Relation
-from howfar.results.comparison_result import Matrix
+from howfar.results.matrix_result import Matrix
 
 
 def lines(axes: Axes, label: str) -> list[Line2D]:

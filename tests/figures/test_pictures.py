@@ -15,7 +15,7 @@ from PIL import Image
 
 from howfar.errors import InputError
 from howfar.figures.contact_sheets import SIDE, grey, highest, middle, thumbnail, truth
-from howfar.figures.estimate_figures import OVERLAY, failures, overlay
+from howfar.figures.estimated_performance import OVERLAY, failures, overlay
 from howfar.results import Failures, Relation
 from packed import tar_bytes
 

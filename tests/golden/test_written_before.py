@@ -20,7 +20,7 @@ from howfar.cli.main import run
 from howfar.results import Comparison, Evaluation, Relation, Selection
 from howfar.results.adaptation_result import Adaptation
 from howfar.results.backbones_result import BackboneComparison
-from howfar.results.comparison_result import Matrix
+from howfar.results.matrix_result import Matrix
 from howfar.results.segmenter_studies import Prompting
 from howfar.segmenters.checkpoint import Checkpoint
 

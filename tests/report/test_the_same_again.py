@@ -24,7 +24,7 @@ from howfar.report.reproduction_code import NOT_RECORDED
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
 from howfar.results.backbones_result import BackboneComparison
-from howfar.results.comparison_result import Matrix
+from howfar.results.matrix_result import Matrix
 from howfar.results.segmenter_studies import Prompting
 from tiny_checkpoints import tiny_checkpoint
 

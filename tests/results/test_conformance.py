@@ -25,11 +25,11 @@ from howfar.results.adaptation_result import Adaptation, Adaptations
 from howfar.results.assessment_result import Assessment
 from howfar.results.backbones_result import BackboneComparison, DistanceTable
 from howfar.results.certificate_result import Certificate
-from howfar.results.comparison_result import COPIES, ImageMap, Matrix
+from howfar.results.comparison_result import COPIES, ImageMap
 from howfar.results.distance_studies import Components, Identity, Robustness, Scenes
 from howfar.results.evaluation_result import KEY
 from howfar.results.relation_result import DistanceSlice
-from howfar.results.result import RecordedResult, Result, StudyResult
+from howfar.results.result import RecordedResult, Result, SingleFile, StudyResult
 from howfar.results.segmenter_studies import Edges, PerformanceByDistance, Pool, Prompting, Suppression
 from howfar.results.study_run import StudyRun
 
@@ -66,7 +66,7 @@ def backbones() -> BackboneComparison:
     return BackboneComparison((one, other), pd.DataFrame({**names, "n": 12, "spearman": 1.0, "low": np.nan, "high": 1.0}))
 
 
-def matrix() -> Matrix:
+def matrix() -> howfar.Matrix:
     return replace(howfar.matrix(sets(), components=3, progress=False), skipped=SKIPPED, options={"name": "clip", "via": 64})
 
 
@@ -148,7 +148,7 @@ def evaluation() -> Evaluation:
 MAKERS: dict[type[Result], Callable[[], Any]] = {
     Comparison: comparison,
     BackboneComparison: backbones,
-    Matrix: matrix,
+    howfar.Matrix: matrix,
     Relation: relation,
     Assessment: assessed_sites.assessment,
     Adaptation: adaptation,
@@ -233,8 +233,8 @@ def assert_equal(one: Any, other: Any) -> None:
 
 
 def test_every_result_is_here() -> None:
-    kinds = {kind for base in (Result, RecordedResult, StudyResult, Adaptation) for kind in base.__subclasses__()}
-    assert kinds - ELSEWHERE == {*MAKERS, StudyResult, RecordedResult}
+    kinds = {kind for base in (Result, RecordedResult, SingleFile, StudyResult, Adaptation) for kind in base.__subclasses__()}
+    assert kinds - ELSEWHERE == {*MAKERS, StudyResult, RecordedResult, SingleFile}
 
 
 @every

@@ -18,7 +18,7 @@ from howfar.arrays import as_rows
 from howfar.data import parse
 from howfar.errors import HowfarError, InputError, StoreError
 from howfar.results import Features
-from howfar.results.comparison_result import Matrix
+from howfar.results.matrix_result import Matrix
 from howfar.runners import RayRunner
 from howfar.studies import distance_matrix
 from howfar.studies.distance_matrix import JOURNAL, PairJournal

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Unpack
 
 from howfar.cli import flags, terminal
 from howfar.cli.flags import argument
-from howfar.formatting_and_escaping import share
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import CompareOptions, MatrixOptions
 
@@ -47,7 +46,9 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
     """Print each dataset's distance (a sentence and four columns, or all), skipped files, and the report's path."""
     from howfar.report.comparison_sentences import of_rivals, plain
     from howfar.results.backbones_result import BackboneComparison
-    from howfar.results.relation_result import distance_table, too_small
+    from howfar.results.comparison_result import BEYOND, COLUMNS
+    from howfar.results.display_and_shared_records import cells
+    from howfar.results.relation_result import slice_table, too_small
 
     to, others = terminal.console(), "all are in result.json and the report"
     if isinstance(result, BackboneComparison):
@@ -55,13 +56,8 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
     else:
         if every:
             to.print(result.caption(), style="bold")
-            header, rows = result.table()
-            beyond = ["–" if dataset.beyond is None else share(dataset.beyond) for dataset in result.datasets]
-            terminal.print_table(
-                terminal.console(whole=True),
-                (*header, "beyond 95 %"),
-                [(*row, one) for row, one in zip(rows, beyond, strict=True)],
-            )
+            columns = (*COLUMNS, BEYOND._replace(title="beyond 95 %"))
+            terminal.print_table(terminal.console(whole=True), *cells(result.datasets, columns))
             header, rows = result.rivals_table()
             if rows:
                 to.print("The literature's distances, in the same space", style="bold")
@@ -77,7 +73,7 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
         terminal.print_remarks(result.remarks())
         terminal.print_skipped(() if terminal.Level.quiet else result.skipped, others)
     for comparison in result.comparisons if isinstance(result, BackboneComparison) else (result,):
-        terminal.print_slices(to, distance_table(comparison.slices), too_small(comparison.slices))
+        terminal.print_slices(to, slice_table(comparison.slices), too_small(comparison.slices))
     if out is None and not terminal.Level.quiet:
         terminal.say(NO_REPORT if every else f"{NO_REPORT}; {MORE}")
     terminal.print_paths({"report": terminal.report_in(out)})

@@ -127,7 +127,7 @@ def relate(
 def show_relation(relation: Relation, page: Path | None) -> None:
     """Print a relation's verdicts, estimators, estimates, slices and failure lists, and the report's path."""
     from howfar.report import estimates_report, probable_failures
-    from howfar.results.relation_result import performance_table, too_small
+    from howfar.results.relation_result import slice_table, too_small
 
     to = terminal.print_result(relation, IN_SENTENCES)
     for dataset in relation.datasets:
@@ -161,7 +161,7 @@ def show_relation(relation: Relation, page: Path | None) -> None:
         to.print("Mean performance expected without a set's labels", style="bold")
         terminal.print_table(to, header, rows, ("of them wrong", "estimator"))
 
-    terminal.print_slices(to, performance_table(relation.slices), too_small(relation.slices))
+    terminal.print_slices(to, slice_table(relation.slices), too_small(relation.slices))
     # The report's sentences on estimators and failure lists.
     findings = [estimates_report.lead(relation), estimates_report.in_use(relation), estimates_report.distance(relation)]
     if relation.estimates:

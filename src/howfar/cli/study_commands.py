@@ -123,7 +123,7 @@ def bench(
     if json:
         print_json(found)
         return
-    from howfar.report.bench_report import section
+    from howfar.report.estimation_methods_report import section
     from howfar.report.section import TablePart
 
     filled, to = section(found), console()

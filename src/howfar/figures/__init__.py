@@ -4,7 +4,7 @@ They are reached by name (``comparison.plot.violin()``) or imported from their m
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import Any, TypeVar
 
 Draw = TypeVar("Draw", bound=Callable[..., Any])
@@ -21,24 +21,6 @@ class Caption:
 
 @dataclass(frozen=True)
 class Registration:
-    """Hold a figure's functions of a result: caption, whether there is anything to draw, and vector format.
-
-    Where `phone`, it is drawn a second time for phones.
-    """
-
-    caption: Callable[[Any], Caption]
-    shows: Callable[[Any], bool] = lambda _: True
-    vector: Callable[[Any], bool] = lambda _: True
-    phone: bool = False
-
-
-def registered(
-    caption: Callable[[Any], Caption],
-    *,
-    shows: Callable[[Any], bool] = lambda _: True,
-    vector: Callable[[Any], bool] | bool = True,
-    phone: bool = False,
-) -> Callable[[Draw], Draw]:
     """Attach a caption to a drawing function, which is returned unchanged otherwise.
 
     A line of `howfar.registry`, or an entry point in another package, then puts the figure on the page of its kind of result.
@@ -54,12 +36,23 @@ def registered(
     ('a figure', '3 images')
     """
 
-    def keep(draw: Draw) -> Draw:
-        of_result = vector if callable(vector) else lambda _: bool(vector)
-        vars(draw)["registration"] = Registration(caption, shows, of_result, phone)
+    caption: Callable[[Any], Caption]
+    _: KW_ONLY
+    shows: Callable[[Any], bool] = lambda _: True
+    vector: Callable[[Any], bool] | bool = True
+    phone: bool = False
+
+    def __call__(self, draw: Draw) -> Draw:
+        """Return the function with this registration, which `registration` finds."""
+        vars(draw)["registration"] = self
         return draw
 
-    return keep
+    def has_vectors(self, result: Any) -> bool:
+        """Return whether the figure of a result has an .svg file."""
+        return bool(self.vector(result) if callable(self.vector) else self.vector)
+
+
+registered = Registration
 
 
 def registration(name: str, draw: Callable[..., Any]) -> Registration:

@@ -15,11 +15,11 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
-from howfar.figures import Caption, contact_sheets, registered, style
+from howfar.figures import Caption, contact_sheets, style
 from howfar.figures import adaptation_style as adapted
 from howfar.figures.contact_sheets import PictureBlock, PictureCell
 from howfar.figures.performance_figures import FEWEST
-from howfar.figures.style import ForestRow, forest, frame_forest
+from howfar.figures.style import ForestRow, forest, frame_forest, report_figure
 from howfar.relation.performance_by_distance import curve
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation
 from howfar.results.display_and_shared_records import Interval, matching
@@ -85,7 +85,7 @@ def has_background(result: Adaptation) -> bool:
     return is_scored(result) and bool(adapted.by_background(result, adapted.strategy_of(result)))
 
 
-@registered(partial(bars_caption, background=True), shows=has_background, phone=True)
+@report_figure(partial(bars_caption, background=True), shows=has_background, phone=True)
 def adaptation_bars_background(
     result: Adaptation, *, strategy: str | None = None, limit: int = 24, measure: adapted.Measure = "f_ods"
 ) -> Figure:
@@ -93,8 +93,7 @@ def adaptation_bars_background(
     return adaptation_bars(result, strategy=strategy, background=True, limit=limit, measure=measure)
 
 
-@registered(bars_caption, shows=is_scored, phone=True)
-@style.drawing()
+@report_figure(bars_caption, shows=is_scored, phone=True)
 def adaptation_bars(
     result: Adaptation,
     *,
@@ -213,7 +212,7 @@ def _curves_caption(adaptation: Adaptation, background: bool = False) -> Caption
     )
 
 
-@registered(partial(_curves_caption, background=True), shows=has_background, phone=True)
+@report_figure(partial(_curves_caption, background=True), shows=has_background, phone=True)
 def adaptation_curves_background(
     adaptation: Adaptation, *, strategy: str | None = None, limit: int = 24, measure: adapted.Measure | None = None
 ) -> Figure:
@@ -221,8 +220,7 @@ def adaptation_curves_background(
     return adaptation_curves(adaptation, strategy=strategy, background=True, limit=limit, measure=measure)
 
 
-@registered(_curves_caption, shows=is_scored, phone=True)
-@style.drawing()
+@report_figure(_curves_caption, shows=is_scored, phone=True)
 def adaptation_curves(
     adaptation: Adaptation,
     *,
@@ -302,8 +300,7 @@ def _gains_caption(adaptation: Adaptation) -> Caption:
     )
 
 
-@registered(_gains_caption, shows=lambda adaptation: adaptation.gains["gain"].notna().any(), phone=True)
-@style.drawing()
+@report_figure(_gains_caption, shows=lambda adaptation: adaptation.gains["gain"].notna().any(), phone=True)
 def adaptation_gains(adaptation: Adaptation) -> Figure:
     """Draw every model's gain of mean F over the unadapted model with its 95 % interval, and its gain over random.
 
@@ -365,7 +362,7 @@ def _suppression_caption(adaptation: Adaptation) -> Caption:
     )
 
 
-@registered(_suppression_caption, shows=lambda adaptation: len(adaptation.suppression) > 0, phone=True)
+@report_figure(_suppression_caption, shows=lambda adaptation: len(adaptation.suppression) > 0, phone=True)
 def adaptation_suppression(adaptation: Adaptation) -> Figure:
     """Draw false positives of the unadapted model and of the most-shots models without and with background, and its cost in F.
 
@@ -458,8 +455,7 @@ def _models(study: Adaptation, strategy: str, background: bool | None) -> list[s
     return list(dict.fromkeys([*([] if background else plain), *([] if background is False else added)]))
 
 
-@registered(rows_caption, shows=contact_sheets.has_files, vector=False)
-@style.drawing()
+@report_figure(rows_caption, shows=contact_sheets.has_files, vector=False)
 def adaptation_rows(
     result: Adaptation,
     datasets: Sequence[str] | None = None,

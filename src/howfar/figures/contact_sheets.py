@@ -14,7 +14,8 @@ from matplotlib.patches import Rectangle
 from numpy.typing import NDArray
 
 from howfar.errors import HowfarError, check_at_least
-from howfar.figures import Caption, registered, style
+from howfar.figures import Caption, style
+from howfar.figures.style import report_figure
 from howfar.formatting_and_escaping import format_number, share
 from howfar.io.file_location import is_in_memory
 from howfar.results import Comparison, Selection
@@ -161,8 +162,7 @@ def has_files(result: Any) -> bool:
     return bool(result.images["path"].astype(bool).any())
 
 
-@registered(_thumbnails_caption, shows=has_files, vector=False, phone=True)
-@style.drawing()
+@report_figure(_thumbnails_caption, shows=has_files, vector=False, phone=True)
 def thumbnails(comparison: Comparison, *, k: int = 5, limit: int = 12) -> Figure:
     """Draw each secondary's k closest (left) and k farthest (right) images, with distance and percentile.
 
@@ -222,8 +222,7 @@ def ordered_pairs(comparison: Comparison) -> pd.DataFrame:
     return table.iloc[np.argsort((table["other_dataset"] != comparison.primary.name).to_numpy(), kind="stable")]
 
 
-@registered(_near_duplicates_caption, shows=lambda comparison: len(shown_pairs(comparison)) > 0, vector=False, phone=True)
-@style.drawing()
+@report_figure(_near_duplicates_caption, shows=lambda comparison: len(shown_pairs(comparison)) > 0, vector=False, phone=True)
 def near_duplicates(comparison: Comparison, *, limit: int = 18) -> Figure:
     """Draw at most `limit` nearly equal pairs, three per row: those with images of P first, of these the least alike first."""
     check_at_least(1, limit=limit)

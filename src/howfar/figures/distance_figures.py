@@ -13,12 +13,12 @@ from matplotlib.lines import Line2D
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
-from howfar.figures import Caption, registered, style
-from howfar.figures.style import ForestRow, forest, frame_forest
+from howfar.figures import Caption, style
+from howfar.figures.style import ForestRow, forest, frame_forest, report_figure
 from howfar.formatting_and_escaping import format_interval, format_number, signed, times
 from howfar.results import Comparison
 from howfar.results.backbones_result import BackboneComparison
-from howfar.results.comparison_result import Matrix
+from howfar.results.matrix_result import Matrix
 
 UNDEFINED = "undefined: P's own images have no distance from each other"
 MUTUAL: Final = "mutual distance"
@@ -45,10 +45,7 @@ def _relative_caption(comparison: Comparison) -> Caption:
     )
 
 
-@registered(
-    _relative_caption, shows=lambda comparison: any(dataset.relative is not None for dataset in comparison.datasets), phone=True
-)
-@style.drawing()
+@report_figure(_relative_caption, shows=lambda result: any(each.relative is not None for each in result.datasets), phone=True)
 def relative(comparison: Comparison, *, limit: int = 30) -> Figure:
     """Draw `relative` of each secondary with its 95 % interval, and the trivial backbones' values (hollow).
 
@@ -114,8 +111,7 @@ def _violin_caption(comparison: Comparison) -> Caption:
     )
 
 
-@registered(_violin_caption, phone=True)
-@style.drawing()
+@report_figure(_violin_caption, phone=True)
 def violin(comparison: Comparison, *, limit: int = 24) -> Figure:
     """Draw the distribution of I^dist (mean form) in each secondary (above its line) and in the primary (grey, below).
 
@@ -183,8 +179,7 @@ def _sorted_caption(comparison: Comparison) -> Caption:
     )
 
 
-@registered(_sorted_caption, phone=True)
-@style.drawing()
+@report_figure(_sorted_caption, phone=True)
 def sorted_distances(comparison: Comparison, *, limit: int = 12) -> Figure:
     """Draw each secondary's images by increasing I^dist against rank share, with the primary's own images in grey.
 
@@ -247,8 +242,7 @@ def _scatter_caption(comparison: Comparison) -> Caption:
     )
 
 
-@registered(_scatter_caption, phone=True)
-@style.drawing()
+@report_figure(_scatter_caption, phone=True)
 def scatter(comparison: Comparison, *, limit: int = 12) -> Figure:
     """Draw the first two principal components, a panel per secondary with equal axis units.
 
@@ -324,8 +318,7 @@ def _few_cells(matrix: Matrix) -> bool:
     return len(matrix.datasets) <= NAMED
 
 
-@registered(_matrix_caption, vector=_few_cells)
-@style.drawing()
+@report_figure(_matrix_caption, vector=_few_cells)
 def matrix_map(matrix: Matrix) -> Figure:
     """Draw each two datasets' mutual distance beside the clustering tree, in whose order (average linkage) they stand."""
     from scipy.cluster.hierarchy import dendrogram
@@ -347,8 +340,7 @@ def matrix_map(matrix: Matrix) -> Figure:
     return style.head(figure, "Which datasets are alike", note)
 
 
-@registered(_matrix_relative_caption, vector=_few_cells)
-@style.drawing()
+@report_figure(_matrix_relative_caption, vector=_few_cells)
 def matrix_relative(matrix: Matrix) -> Figure:
     """Draw each dataset's (column) distance from each primary (row), over the primary's self-distance, as in `matrix_map`."""
     order, _ = arranged(matrix)
@@ -413,8 +405,7 @@ def _backbones_caption(comparison: BackboneComparison) -> Caption:
     return Caption("The same datasets by several backbones", f"{text}{hollow}", f"Dots on one axis. {'; '.join(values)}.")
 
 
-@registered(_backbones_caption, phone=True)
-@style.drawing()
+@report_figure(_backbones_caption, phone=True)
 def backbones_relative(comparison: BackboneComparison, *, limit: int = 30) -> Figure:
     """Draw `relative` of each secondary by each backbone with its 95 % interval; trivial backbones are hollow.
 
@@ -458,8 +449,7 @@ def _agreement_caption(comparison: BackboneComparison) -> Caption:
     )
 
 
-@registered(_agreement_caption)
-@style.drawing()
+@report_figure(_agreement_caption)
 def backbones_agreement(comparison: BackboneComparison) -> Figure:
     """Draw Spearman's correlation between backbones on the order of datasets and of a dataset's images (mean over datasets)."""
     names = list(looks(comparison))

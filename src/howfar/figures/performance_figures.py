@@ -11,7 +11,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patheffects import withStroke
 
 from howfar.arrays import Float64Array
-from howfar.figures import Caption, registered, style
+from howfar.figures import Caption, style
+from howfar.figures.style import report_figure
 from howfar.formatting_and_escaping import signed
 from howfar.metrics import THRESHOLDS, Counts, f, precision_recall
 from howfar.relation.performance_by_distance import moving_average
@@ -52,8 +53,7 @@ def is_scored(relation: Relation) -> bool:
     return any(dataset.scored for dataset in relation.datasets)
 
 
-@registered(_caption, shows=is_scored, phone=True)
-@style.drawing()
+@report_figure(_caption, shows=is_scored, phone=True)
 def performance(relation: Relation, *, limit: int = 24) -> Figure:
     """Draw each image's performance against scaled I^dist with the moving average, a panel per labelled dataset.
 
@@ -157,12 +157,11 @@ def _ends(cut: Sequence[DistancePart]) -> str:
     return "undefined" if near is None or far is None else f"{near:.2f} to {far:.2f}"
 
 
-@registered(
+@report_figure(
     _parts_caption,
     shows=lambda relation: any(part.n for row in relation.datasets for part in (*row.halves, *row.thirds)),
     phone=True,
 )
-@style.drawing()
 def parts(relation: Relation, *, limit: int = 24) -> Figure:
     """Draw the performance of each dataset's halves and thirds, joined from nearest to farthest (tables 3-5).
 
@@ -278,8 +277,7 @@ def _thresholds_caption(relation: Relation) -> Caption:
     )
 
 
-@registered(_thresholds_caption, shows=lambda relation: relation.thresholds["f"].notna().any(), phone=True)
-@style.drawing()
+@report_figure(_thresholds_caption, shows=lambda relation: relation.thresholds["f"].notna().any(), phone=True)
 def relation_thresholds(relation: Relation, *, limit: int = 12) -> Figure:
     """Draw each labelled dataset's F by threshold, and precision against recall, from counts summed over images.
 

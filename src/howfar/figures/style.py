@@ -27,6 +27,7 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import check_at_least
+from howfar.figures import Caption, Draw, registered
 from howfar.formatting_and_escaping import printable_lines
 from howfar.results import Comparison, DatasetSummary, Relation
 
@@ -157,38 +158,18 @@ def _above(axes: Axes, row: float, side: float, text: str, size: float) -> Text:
 def drawing() -> Iterator[None]:
     """Apply the figure settings inside the ``with`` block only."""
     # matplotlib 3.11 types the keys as literals, earlier releases as str.
-    settings: Any = {
-        "axes.axisbelow": True,
-        "axes.edgecolor": MUTED,
-        "axes.facecolor": PAPER,
-        "axes.grid": True,
-        "axes.grid.axis": "x",
-        "axes.labelcolor": INK,
-        "axes.labelsize": 9.5,
-        "axes.linewidth": 0.8,
-        "axes.spines.right": False,
-        "axes.spines.top": False,
-        "axes.titlelocation": "left",
-        "axes.titlesize": 9.5,
-        "figure.facecolor": PAPER,
-        "font.family": ["sans-serif"],
-        "font.sans-serif": list(_families()),
-        "font.size": 9.5,
-        "grid.color": GRID,
-        "grid.linewidth": 0.7,
-        "legend.edgecolor": "none",
-        "legend.facecolor": PAPER,
-        "legend.fontsize": 9,
-        "legend.frameon": False,
-        "text.color": INK,
-        "text.usetex": False,
-        "xtick.color": MUTED,
-        "xtick.labelcolor": INK,
-        "xtick.labelsize": 9,
-        "ytick.color": MUTED,
-        "ytick.labelcolor": INK,
-        "ytick.labelsize": 9.5,
-    }
+    settings: Any = {"axes.axisbelow": True, "axes.linewidth": 0.8, "axes.titlelocation": "left", "legend.edgecolor": "none"}
+    settings |= {"axes.grid": True, "axes.grid.axis": "x", "grid.color": GRID, "grid.linewidth": 0.7}
+    settings |= {"font.family": ["sans-serif"], "font.sans-serif": list(_families())}
+    for names, value in (
+        (("axes.labelcolor", "text.color", "xtick.labelcolor", "ytick.labelcolor"), INK),
+        (("axes.edgecolor", "xtick.color", "ytick.color"), MUTED),
+        (("axes.facecolor", "figure.facecolor", "legend.facecolor"), PAPER),
+        (("axes.labelsize", "axes.titlesize", "font.size", "ytick.labelsize"), 9.5),
+        (("legend.fontsize", "xtick.labelsize"), 9),
+        (("axes.spines.right", "axes.spines.top", "legend.frameon", "text.usetex"), False),
+    ):
+        settings |= dict.fromkeys(names, value)
     with matplotlib.rc_context(settings):
         yield
 
@@ -246,6 +227,11 @@ def nothing(title: str, reason: str) -> Figure:
     axes.set_axis_off()
     axes.text(0.5, 0.5, reason, transform=axes.transAxes, ha="center", va="center", color=MUTED)
     return head(figure, title)
+
+
+def report_figure(caption: Callable[[Any], Caption], **options: Any) -> Callable[[Draw], Draw]:
+    """Register a figure as `howfar.figures.registered` does, and draw it with the settings of `drawing`."""
+    return lambda draw: registered(caption, **options)(drawing()(draw))
 
 
 def name_legend(figure: Figure, handles: Axes | Sequence[Any], columns: int = 3, **style: Any) -> Legend:

@@ -20,7 +20,7 @@ from howfar.figures import contact_sheets as sheets
 from howfar.figures.contact_sheets import PictureBlock, PictureCell, StandInImage
 from howfar.formatting_and_escaping import format_number
 from howfar.report import section as doc
-from howfar.report.page import Page, fill_page, made_section
+from howfar.report.page import made_section, write_page
 from howfar.report.report_figures import draw_figures
 from howfar.results.display_and_shared_records import Interval, matching
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
@@ -140,14 +140,9 @@ def write_prompting_report(prompting: Prompting, folder: str | Path) -> Path:
     `folder` is the study's, below which the maps lie; what is in it by these names is replaced.
     """
     figures = draw_figures({"prompting_figures": prompting}, folder)
-    return Page(
-        kicker="Prompting report",
-        question="Would a prompt do?",
-        title="What prompted networks segment",
-        facts=[f"{len(prompting.datasets)} dataset{doc.plural(len(prompting.datasets))}", ", ".join(prompting.prompts)],
-        provenance=prompting.provenance,
-        sections=fill_page(_sections(prompting), figures),
-    ).write(folder, figures)
+    heads = "Prompting report", "Would a prompt do?", "What prompted networks segment"
+    facts = [f"{len(prompting.datasets)} dataset{doc.plural(len(prompting.datasets))}", ", ".join(prompting.prompts)]
+    return write_page(folder, figures, _sections(prompting), heads, facts, prompting.provenance)
 
 
 def _sections(prompting: Prompting) -> Iterator[tuple[str, str, doc.Section]]:

@@ -15,20 +15,12 @@ from howfar.errors import MissingPathError
 from howfar.explore.points import adaptation_points, masks_in
 from howfar.figures import Caption, registration
 from howfar.figures import adaptation_style as adapted
-from howfar.figures.adaptation_figures import (
-    adaptation_bars,
-    adaptation_rows,
-    bars_caption,
-    by_seed,
-    is_scored,
-    ranges,
-    rows_caption,
-)
+from howfar.figures.adaptation_figures import adaptation_bars, adaptation_rows, bars_caption, by_seed, ranges, rows_caption
 from howfar.formatting_and_escaping import signed
 from howfar.report import adaptation_sentences, explorer
 from howfar.report import section as doc
 from howfar.report.adaptation_sentences import both_scores, gain, opposed, over_random, points, standing
-from howfar.report.page import Page, fill_page, limits_section, made_section
+from howfar.report.page import limits_section, made_section, write_page
 from howfar.report.report_figures import Figures, draw_figures
 from howfar.report.reproduction_code import rerun_adaptation
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation, Adaptations
@@ -57,17 +49,14 @@ def scores(result: Adaptation, column: str) -> doc.Table:
     seeds = shared_seeds(result)
     bars = ranges(result, [BASELINE, *adapted.arms(result)["model"]], seeds, column)
 
-    def of(dataset: str) -> Callable[[Key], doc.Cell]:
-        def cell(key: Key) -> doc.Cell:
-            bar = bars.get((*key, dataset))
-            if bar is None or bar.mean != bar.mean:
-                return doc.UNDEFINED
-            return doc.Cell(f"{bar.mean:.3f}" + (f" ({bar.low:.3f}–{bar.high:.3f})" if len(seeds) > 1 else ""), bar.mean)
+    def cell(dataset: str, key: Key) -> doc.Cell:
+        bar = bars.get((*key, dataset))
+        if bar is None or bar.mean != bar.mean:
+            return doc.UNDEFINED
+        return doc.Cell(f"{bar.mean:.3f}" + (f" ({bar.low:.3f}–{bar.high:.3f})" if len(seeds) > 1 else ""), bar.mean)
 
-        return cell
-
-    own = [(_title(result, name), "", of(name)) for name in adapted.scored(result)]
-    every = ("all", "mean over the secondaries, datasets alike", of(ALL), len(result.secondaries) > 1)
+    own = [(_title(result, name), "", partial(cell, name)) for name in adapted.scored(result)]
+    every = ("all", "mean over the secondaries, datasets alike", partial(cell, ALL), len(result.secondaries) > 1)
     return doc.tabulate(adapted.trained_models(result), *_names(result), *own, every)
 
 
@@ -75,30 +64,27 @@ def both(result: Adaptation) -> doc.Table:
     """Compare F at the threshold tuned on the primary with F at each dataset's best, and their changes from the base model."""
     scored_by = both_scores(result)
 
-    def number(place: int) -> Callable[[Any], doc.Cell]:
-        return lambda key: doc.decimal(scored_by[key][place])
+    def number(place: int, key: tuple[str, str, str]) -> doc.Cell:
+        return doc.decimal(scored_by[key][place])
 
-    def gained(place: int) -> Callable[[Any], doc.Cell]:
-        def cell(key: tuple[str, str, str]) -> doc.Cell:
-            now, base = scored_by[key], scored_by[key[0], BASELINE, key[2]]
-            differences = [new - old for new, old in zip(now, base, strict=True)]
-            if key[1] == BASELINE or differences[place] != differences[place]:
-                return doc.UNDEFINED
-            return replace(doc.change(differences[place]), strong=place == 0 and opposed(differences[0], differences[2]))
-
-        return cell
+    def gained(place: int, key: tuple[str, str, str]) -> doc.Cell:
+        now, base = scored_by[key], scored_by[key[0], BASELINE, key[2]]
+        differences = [new - old for new, old in zip(now, base, strict=True)]
+        if key[1] == BASELINE or differences[place] != differences[place]:
+            return doc.UNDEFINED
+        return replace(doc.change(differences[place]), strong=place == 0 and opposed(differences[0], differences[2]))
 
     best = "the dataset's own best threshold"
     return doc.tabulate(
         scored_by,
         *_names(result),
         ("dataset", "", lambda key: doc.Cell(_title(result, key[2]))),
-        ("mean F", "of the images, at the model's own threshold, which no label of the dataset chose", number(0)),
-        ("at its best", f"mean F of the same images at {best}, as in the paper's figs. 4 to 6", number(1)),
-        ("ODS", "F of the dataset's summed counts at that threshold, as in the paper's fig. 7", number(2)),
-        ("Δ mean F", "change from M at the models' own thresholds; marked where ODS changes the other way", gained(0)),
-        ("Δ at its best", "change from M at the dataset's best thresholds", gained(1)),
-        ("Δ ODS", "change of ODS from M", gained(2)),
+        ("mean F", "of the images, at the model's own threshold, which no label of the dataset chose", partial(number, 0)),
+        ("at its best", f"mean F of the same images at {best}, as in the paper's figs. 4 to 6", partial(number, 1)),
+        ("ODS", "F of the dataset's summed counts at that threshold, as in the paper's fig. 7", partial(number, 2)),
+        ("Δ mean F", "change from M at the models' own thresholds; marked where ODS changes the other way", partial(gained, 0)),
+        ("Δ at its best", "change from M at the dataset's best thresholds", partial(gained, 1)),
+        ("Δ ODS", "change of ODS from M", partial(gained, 2)),
     )
 
 
@@ -145,12 +131,12 @@ def gains(result: Adaptation) -> doc.Table:
     """List every model's gain over the unadapted model with its 95 % interval: all secondaries equally, then each dataset."""
     alike = "the secondaries, datasets alike; marked, here and in the other columns, where the interval lies below 0"
 
-    def of(dataset: str) -> Callable[[Key], doc.Cell]:
-        return lambda key: _change(gain(result, *key, dataset))
+    def cell(dataset: str, key: Key) -> doc.Cell:
+        return _change(gain(result, *key, dataset))
 
-    own = [(_title(result, name), "", of(name)) for name in adapted.scored(result)]
+    own = [(_title(result, name), "", partial(cell, name)) for name in adapted.scored(result)]
     keys = [key for key in adapted.trained_models(result) if key[1] != BASELINE]
-    return doc.tabulate(keys, *_names(result), ("all", alike, of(ALL)), *own)
+    return doc.tabulate(keys, *_names(result), ("all", alike, partial(cell, ALL)), *own)
 
 
 def against_random(result: Adaptation) -> doc.Table:
@@ -159,12 +145,12 @@ def against_random(result: Adaptation) -> doc.Table:
     corrected = "beside random, by the interval at a level that is corrected for the number of strategies (Bonferroni)"
     pooled = result.gains[(result.gains["dataset"] == ALL) & result.gains["over_random"].notna()]
 
-    def over(dataset: str) -> Callable[[Any], doc.Cell]:
-        return lambda row: _change(over_random(result, row["segmenter"], row["model"], dataset))
+    def over(dataset: str, row: Any) -> doc.Cell:
+        return _change(over_random(result, row["segmenter"], row["model"], dataset))
 
-    own = [(name, "", over(name)) for name in result.secondaries]
+    own = [(name, "", partial(over, name)) for name in result.secondaries]
     verdict = ("verdict", corrected, lambda row: doc.Cell(standing(row)))
-    return doc.tabulate(pooled.to_dict("records"), *_names(result, _KEY), ("all", alike, over(ALL)), verdict, *own)
+    return doc.tabulate(pooled.to_dict("records"), *_names(result, _KEY), ("all", alike, partial(over, ALL)), verdict, *own)
 
 
 def contributions(result: Adaptation) -> doc.Table:
@@ -203,17 +189,14 @@ def suppression_table(
         each = Interval.of(of[_KEY(row)], *adapted.CHANGE)
         return doc.interval_cell(each, points, strong=each.above)
 
-    def percent(value: float) -> str:
-        return f"{100 * value:.2f} %"
+    def positives(row: Any) -> doc.Cell:
+        ends = Interval(row["share"], row.get("low"), row.get("high"))
+        return doc.interval_cell(ends, lambda value: f"{100 * value:.2f} %")
 
     return doc.tabulate(
         rows,
         *_names(result, _KEY),
-        (
-            "false positives",
-            share,
-            lambda row: doc.interval_cell(Interval(row["share"], row.get("low"), row.get("high")), percent),
-        ),
+        ("false positives", share, positives),
         ("change, points", less, changed),
         ("change of mean F", cost, lambda row: _change(Interval.of(of[_KEY(row)], "cost"))),
     )
@@ -239,9 +222,7 @@ def chosen(adaptation: Adaptation) -> doc.Table:
     """List the labelled images used for training, in the order of choice."""
     return doc.tabulate(
         adaptation.picks.to_dict("records"),
-        doc.text_column("image"),
-        doc.text_column("dataset"),
-        doc.text_column("strategy"),
+        *map(doc.text_column, ("image", "dataset", "strategy")),
         _integer("seed"),
         _integer("shots", "for how many images; of a strategy whose choices are nested the largest is listed", "choice of"),
         _integer("rank", "place in the order of choice: the first 1, 3 … are the smaller choices"),
@@ -315,19 +296,15 @@ def write_adaptation_report(adaptation: Adaptation, folder: str | Path) -> Path:
     """
     figures = draw_figures({"adaptation_figures": adaptation}, folder, prefix="adaptation_")
     count, seeds = len(adaptation.secondaries), len(adaptation.settings["seeds"])
-    return Page(
-        kicker="Adaptation report",
-        question="What did labelling a few images gain?",
-        title=f"What adapting to a few images gained ({adaptation.segmenter} on {adaptation.primary})",
-        facts=[
-            f"{adaptation.segmenter} trained on {adaptation.primary}",
-            f"{count} secondary dataset{doc.plural(count)}",
-            f"images chosen by {doc.listing(adapted.strategies(adaptation))}",
-            f"{seeds} seed{doc.plural(seeds)}",
-        ],
-        provenance=adaptation.provenance,
-        sections=fill_page(_sections(adaptation, Path(folder), figures), figures),
-    ).write(folder, figures)
+    title = f"What adapting to a few images gained ({adaptation.segmenter} on {adaptation.primary})"
+    heads = "Adaptation report", "What did labelling a few images gain?", title
+    facts = [
+        f"{adaptation.segmenter} trained on {adaptation.primary}",
+        f"{count} secondary dataset{doc.plural(count)}",
+        f"images chosen by {doc.listing(adapted.strategies(adaptation))}",
+        f"{seeds} seed{doc.plural(seeds)}",
+    ]
+    return write_page(folder, figures, _sections(adaptation, Path(folder), figures), heads, facts, adaptation.provenance)
 
 
 def _sections(adaptation: Adaptation, folder: Path, figures: Figures) -> Iterator[tuple[str, str, doc.Section | None]]:
@@ -358,9 +335,8 @@ def _sections(adaptation: Adaptation, folder: Path, figures: Figures) -> Iterato
     yield limits_section(adaptation_sentences.limits(adaptation))
     additions = "Random beside it, intervals, several seeds and scoring only what no model learnt from are howfar's additions."
     source = doc.paper_source("section 4.3 and appendix C", additions)
-    yield made_section(
-        doc.Made([("Settings", settings(adaptation))], adaptation.provenance, rerun_adaptation(adaptation), source)
-    )
+    again = rerun_adaptation(adaptation)
+    yield made_section(doc.Made([("Settings", settings(adaptation))], adaptation.provenance, again, source))
 
 
 def _answer(adaptation: Adaptation) -> doc.Section:
@@ -402,10 +378,9 @@ def _score_parts(result: Adaptation) -> list[doc.Part]:
     """Build the tables of scores by both measures."""
     seeds = shared_seeds(result)
     over = f" {adapted.seeds_text(seeds).capitalize()}{'; in brackets the lowest and the highest' if len(seeds) > 1 else ''}."
+    own = "Mean F at each model's own threshold"
     parts: list[doc.Part] = [
-        doc.TablePart(
-            "mean-f", "Mean F at each model's own threshold", scores(result, "mean_f"), _HONEST + over, style="models"
-        ),
+        doc.TablePart("mean-f", own, scores(result, "mean_f"), _HONEST + over, style="models"),
         doc.TablePart("ods", "ODS, as in the paper", scores(result, "ods"), _PAPER + over, style="models"),
     ]
     if len(result.segmenters) == 1:
@@ -453,7 +428,7 @@ def section(result: Adaptations, context: doc.Context) -> doc.Section:
     )
     told = [f"{name}: {text}" for name, text in rivals.items()] if compared else list(rivals.values())[:1]
     bars = doc.FigurePart("bars", partial(adaptation_bars, result), bars_caption(result), "Figure 7")
-    parts: list[doc.Part] = [*([bars] if is_scored(result) else []), *_gain_parts(result), *_score_parts(result)]
+    parts: list[doc.Part] = [*([bars] if adapted.scored(result) else []), *_gain_parts(result), *_score_parts(result)]
     parts.append(rows_part(result, context.folder, result.secondaries, "rows", "Figure 8"))
     if result.blind:
         parts.append(rows_part(result, context.folder, result.blind, "rows-blind", "Figure 9"))

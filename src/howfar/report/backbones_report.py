@@ -10,7 +10,7 @@ from howfar.figures.distance_figures import looks, nearest_first
 from howfar.formatting_and_escaping import signed
 from howfar.report import section as doc
 from howfar.report.comparison_report import settings
-from howfar.report.page import Page, fill_page, limits_section, made_section
+from howfar.report.page import limits_section, made_section, write_page
 from howfar.report.report_figures import draw_figures
 from howfar.report.reproduction_code import rerun_backbones
 from howfar.results import Comparison
@@ -28,22 +28,14 @@ def lead(comparison: BackboneComparison) -> str:
     number = len(comparison.backbones)
     if count < 2:
         return f"With one secondary dataset {number} backbones have no order to agree on."
-    ends = {}
+    every, said = "Both backbones" if number == 2 else f"All {number} backbones", list[str]()
     for end, ascending in (("farthest", False), ("nearest", True)):
         firsts = own.sort_values(comparison.measure(), ascending=ascending, kind="stable").drop_duplicates("backbone")
-        ends[end] = dict(zip(firsts["backbone"], firsts["dataset"], strict=True))
-    return " ".join(_end(end, datasets, number) for end, datasets in ends.items())
-
-
-def _end(end: str, datasets: dict[str, str], number: int) -> str:
-    if len(set(datasets.values())) == 1:
-        every = "Both backbones" if number == 2 else f"All {number} backbones"
-        return f"{every} find {next(iter(datasets.values()))} {end}."
-    by_dataset: dict[str, list[str]] = {}
-    for backbone, dataset in datasets.items():
-        by_dataset.setdefault(dataset, []).append(backbone)
-    parts = [f"{dataset} by {doc.listing(backbones)}" for dataset, backbones in by_dataset.items()]
-    return f"They do not agree on the {end} dataset: {doc.listing(parts, 6)}."
+        by_dataset = firsts.groupby("dataset", sort=False)["backbone"].agg(list)
+        parts = [f"{dataset} by {doc.listing(backbones)}" for dataset, backbones in by_dataset.items()]
+        agreed = f"{every} find {by_dataset.index[0]} {end}."
+        said.append(agreed if len(parts) == 1 else f"They do not agree on the {end} dataset: {doc.listing(parts, 6)}.")
+    return " ".join(said)
 
 
 def trivial_sentence(comparison: BackboneComparison) -> str:
@@ -83,19 +75,15 @@ def write_backbones_report(comparison: BackboneComparison, folder: str | Path) -
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path."""
     figures = draw_figures({"backbone_figures": comparison}, folder)
     first, count = comparison.comparisons[0], len(comparison.comparisons[0].datasets)
-    return Page(
-        kicker="Distance report, several backbones",
-        question="Do backbones agree on what is far?",
-        title=f"How far from {first.primary.name}, by {len(comparison.backbones)} backbones",
-        facts=[
-            Markup("P = <strong>{}</strong>, {:,} images").format(first.primary.name, first.primary.n),
-            f"{count} secondary dataset{doc.plural(count)}",
-            ", ".join(comparison.backbones),
-            f"beside them {', '.join(comparison.trivial)}" if comparison.trivial else "",
-        ],
-        provenance=first.provenance,
-        sections=fill_page(_sections(comparison, first), figures),
-    ).write(folder, figures)
+    title = f"How far from {first.primary.name}, by {len(comparison.backbones)} backbones"
+    heads = "Distance report, several backbones", "Do backbones agree on what is far?", title
+    facts = [
+        Markup("P = <strong>{}</strong>, {:,} images").format(first.primary.name, first.primary.n),
+        f"{count} secondary dataset{doc.plural(count)}",
+        ", ".join(comparison.backbones),
+        f"beside them {', '.join(comparison.trivial)}" if comparison.trivial else "",
+    ]
+    return write_page(folder, figures, _sections(comparison, first), heads, facts, first.provenance)
 
 
 def _sections(comparison: BackboneComparison, first: Comparison) -> Iterator[tuple[str, str, doc.Section]]:
@@ -134,9 +122,8 @@ def _by_backbone(comparison: BackboneComparison, measure: str) -> doc.Table:
 
     def cell(row: Any, name: str) -> doc.Cell:
         numbers, rank = row[1].loc[name], row[1][measure].rank()[name]
-        return doc.with_rank(
-            doc.decimal(numbers[measure]) if measure != "relative" else doc.row_interval(numbers, measure, doc.two), rank
-        )
+        one = doc.decimal(numbers[measure]) if measure != "relative" else doc.row_interval(numbers, measure, doc.two)
+        return doc.with_rank(one, rank)
 
     return doc.crossed("backbone", rows, nearest_first(frame), head, cell)
 

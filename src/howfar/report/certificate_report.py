@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from howfar.formatting_and_escaping import in_units
 from howfar.report import section as doc
-from howfar.report.page import Page, fill_page, limits_section, made_section
+from howfar.report.page import limits_section, made_section, write_page
 from howfar.report.report_figures import draw_figures
 from howfar.results.certificate_result import Certificate, Step
 from howfar.results.display_and_shared_records import Interval
@@ -114,18 +114,10 @@ def limits(certificate: Certificate) -> list[str]:
 def write_certificate_report(certificate: Certificate, folder: str | Path) -> Path:
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path."""
     figures = draw_figures({"certificate_figures": certificate}, folder, prefix="certificate_")
-    return Page(
-        kicker="Certificate",
-        question=_asked(certificate),
-        title=f"Certificate of a model on {certificate.dataset}",
-        facts=[
-            f"{certificate.n:,} images",
-            f"{certificate.labelled} of {len(certificate.sample)} drawn images labelled",
-            certificate.words,
-        ],
-        provenance=certificate.provenance,
-        sections=fill_page(_sections(certificate), figures),
-    ).write(folder, figures)
+    heads = "Certificate", _asked(certificate), f"Certificate of a model on {certificate.dataset}"
+    labelled = f"{certificate.labelled} of {len(certificate.sample)} drawn images labelled"
+    facts = [f"{certificate.n:,} images", labelled, certificate.words]
+    return write_page(folder, figures, _sections(certificate), heads, facts, certificate.provenance)
 
 
 def _asked(certificate: Certificate) -> str:
@@ -180,6 +172,7 @@ SOURCE: Final = Markup(
 
 def _sample(certificate: Certificate) -> doc.Table:
     other = certificate.zone is not None or certificate.against is not None
+    predicted = "predicted" if certificate.against is None else "may differ by"
     alike = "size" if certificate.design == "size" else "performance"
     stratum = "none: plain random order" if certificate.anytime else f"images of like predicted {alike}; 0 has the lowest"
     stands_for = "how many images of the site: 1 over its chance of being drawn"
@@ -190,11 +183,7 @@ def _sample(certificate: Certificate) -> doc.Table:
         ("order", "in which the images were drawn, and are to be labelled", lambda one: doc.count(one.rank)),
         ("stratum", stratum, lambda one: doc.count(one.stratum), not other),
         ("stands for", stands_for, lambda one: doc.decimal(1 / one.probability, 1), not other),
-        (
-            "predicted" if certificate.against is None else "may differ by",
-            certificate.proxy,
-            lambda one: doc.decimal(one.proxy),
-        ),
+        (predicted, certificate.proxy, lambda one: doc.decimal(one.proxy)),
         ("measured", defined, lambda one: doc.decimal(one.performance) if one.labelled else doc.Cell("to label")),
     )
 

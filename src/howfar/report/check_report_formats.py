@@ -75,8 +75,6 @@ _BATCHES = (
     ("inside_gate", "gate", "Whether the dataset is inside the labelled range."),
 )
 """Metrics of a batch: name, field, and meaning."""
-_Sample = tuple[Mapping[str, str], float | None]
-_Metric = tuple[str, str, Sequence[_Sample]]
 
 
 def prometheus_text(check: Check, now: datetime | None = None) -> str:
@@ -91,7 +89,7 @@ def prometheus_text(check: Check, now: datetime | None = None) -> str:
         ({**whole, "dataset": each.dataset, "rule": each.rule, "severity": each.severity}, EXIT_CODES[each.outcome])
         for each in check.decisions
     ]
-    metrics: list[_Metric] = [
+    metrics: list[tuple[str, str, Sequence[tuple[Mapping[str, str], float | None]]]] = [
         ("exit_code", "Exit code of the check: 0 pass, 3 breach, 4 undecided.", [(whole, check.exit_code)]),
         ("timestamp_seconds", "Time of the check, in seconds since 1970.", [(whole, at)]),
         ("labels_to_decide", "Labels expected to decide what is undecided.", [(whole, check.labels)]),

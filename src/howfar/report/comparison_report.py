@@ -17,24 +17,16 @@ from howfar.formatting_and_escaping import format_number, format_p, signed
 from howfar.relation.correlation import spearman
 from howfar.report import performance_report
 from howfar.report import section as doc
-from howfar.report.comparison_sentences import (
-    ALPHA,
-    lead,
-    of_rivals,
-    rank_changes,
-    same_farthest,
-    smallest_p,
-    trivial_verdict,
-)
-from howfar.report.page import SECTION, FilledSection, Page, RunResults, SectionKind, fill, fill_section
+from howfar.report.comparison_sentences import ALPHA, lead, of_rivals, rank_changes, same_farthest, smallest_p, trivial_verdict
+from howfar.report.page import SECTION, FilledSection, RunResults, SectionKind, fill, fill_section, write_page
 from howfar.report.performance_report import relation_settings
 from howfar.report.report_figures import draw_figures, tolerated
 from howfar.report.reproduction_code import rerun
 from howfar.results import BaselineSummary, Comparison, DatasetSummary, Relation
 from howfar.results.assessment_result import BEHIND, Assessment
+from howfar.results.comparison_result import BEYOND, COLUMNS
 
 FARTHEST, MOST = 20, 200
-SUMMARY = ("n", "o_dist", "o_dist_mean", "o_dist_scaled", "relative", "energy", "p_value", "explained_variance")
 
 MAIN_COLUMNS = {
     "n": "images measured",
@@ -132,11 +124,8 @@ def _images(comparison: Comparison, _: Relation | None) -> doc.Section:
         ("p", conformal, lambda row: doc.number(row["p_value"], 2)),
     )
     heading, named = f"The {len(table.rows)} farthest images of all", "The farthest images of all secondary datasets"
-    parts: list[doc.Part] = [
-        doc.RegisteredFigure("thumbnails"),
-        doc.Disclosure(heading, doc.shown("farthest", named, table, style="named")),
-    ]
-    return doc.Section("", parts)
+    farthest = doc.Disclosure(heading, doc.shown("farthest", named, table, style="named"))
+    return doc.Section("", [doc.RegisteredFigure("thumbnails"), farthest])
 
 
 def settings(comparison: Comparison) -> doc.Table:
@@ -168,8 +157,7 @@ def _near_duplicates(comparison: Comparison, _: Relation | None) -> doc.Section 
     # The first pairs in the figure's order: pairs with the primary dataset first, the least alike first.
     every = doc.tabulate(
         ordered_pairs(comparison).head(MOST).to_dict("records"),
-        ("image", "", lambda row: doc.Cell(row["image"])),
-        ("dataset", "", lambda row: doc.Cell(row["dataset"])),
+        *map(doc.text_column, ("image", "dataset")),
         ("is", "", kind),
         ("the image", "", lambda row: doc.Cell(row["other"])),
         ("of", "", lambda row: doc.Cell(row["other_dataset"])),
@@ -223,11 +211,8 @@ def write_report(
                 read = {"c": shown[0], "r": shown[1], "figures": figures, **content}
                 filled.append(FilledSection(section.name, section.title, fill(section.template, read, section.name)))
     filled.sort(key=attrgetter("folded"))
-    facts = [
-        f"P is {primary.name}: {primary.n:,} image{doc.plural(primary.n)}",
-        f"{secondaries} secondary dataset{doc.plural(secondaries)}",
-        f"features of {comparison.backbone.name}",
-    ]
+    home = f"P is {primary.name}: {primary.n:,} image{doc.plural(primary.n)}"
+    facts = [home, f"{secondaries} secondary dataset{doc.plural(secondaries)}", f"features of {comparison.backbone.name}"]
     kicker, question = "Distance report", f"How far from {primary.name}?"
     if run.assessment is not None:
         asked = [site for site in run.assessment.ordered() if site.measured is None] or run.assessment.ordered()
@@ -237,18 +222,13 @@ def write_report(
         model, maps = run.assessment.model, run.assessment.model.removeprefix(BEHIND)
         kicker, question = "Assessment", f"What will {model if maps == model else 'the model'} score on {sites}?"
         facts = [own.removesuffix(".") if maps == model else f"{own} Predictions: {maps}"]
-    return Page(kicker, question, question, facts, comparison.provenance, filled).write(folder, figures)
+    return write_page(folder, figures, filled, (kicker, question, question), facts, comparison.provenance)
 
 
 def _answer(comparison: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section:
     # The section before this one says the warnings where there is an assessment.
     warnings = relation.warnings() if relation is not None and assessment is None else ()
-    (header, texts), cells = comparison.table(), dataset_cells(comparison)
-    rows = [
-        (cells[row.name], *map(doc.Cell, line[1:], attrgetter(*SUMMARY)(row)), doc.percentage(row.beyond))
-        for row, line in zip(comparison.datasets, texts, strict=True)
-    ]
-    table = doc.from_texts((*header, "beyond"), rows, MAIN_COLUMNS)
+    table = doc.declared(comparison.datasets, (*COLUMNS, BEYOND), MAIN_COLUMNS, dataset_cells(comparison))
     names = f"Distances of the secondary datasets from {comparison.primary.name}"
     if relation is None or not is_scored(relation):
         caution = Markup(
@@ -406,18 +386,10 @@ def _rivals(comparison: Comparison, _: Relation | None) -> doc.Section:
 
 def _files(comparison: Comparison, _: Relation | None) -> doc.Section:
     primary, copies, files = comparison.primary.name, len(comparison.leaks), len(comparison.skipped)
-    shared = doc.tabulate(
-        comparison.leaks,
-        ("image", "", lambda leak: doc.Cell(leak.image)),
-        ("dataset", "", lambda leak: doc.Cell(leak.dataset)),
-        (f"the same file in {primary}", "", lambda leak: doc.Cell(leak.primary_image)),
-    )
-    left_out = doc.tabulate(
-        comparison.skipped,
-        ("file", "", lambda file: doc.Cell(file.path)),
-        ("dataset", "", lambda file: doc.Cell(file.dataset)),
-        ("reason", "", lambda file: doc.Cell(file.reason)),
-    )
+    image, dataset, reason = map(doc.text_column, ("image", "dataset", "reason"))
+    same = doc.text_column("primary_image", title=f"the same file in {primary}")
+    shared = doc.tabulate(comparison.leaks, image, dataset, same)
+    left_out = doc.tabulate(comparison.skipped, doc.text_column("path", title="file"), dataset, reason)
     both = (
         f"{copies} image{doc.plural(copies, ' is', 's are')} in {primary} and in a secondary dataset too, byte for byte. Each "
         "makes its dataset look nearer."
@@ -455,10 +427,8 @@ def _made(comparison: Comparison, relation: Relation | None, assessment: Assessm
         ("Model", doc.facts({"name": assessment.model, **assessment.identity}) if assessment and assessment.identity else None),
     ]
     again = (assessment.command if assessment is not None else "") or rerun(comparison, relation)
-    source = doc.paper_source(
-        "", "Self-distance, relative and energy distance, intervals and tests are howfar's additions to it."
-    )
-    return doc.Section("", [doc.Made(tables, comparison.provenance, again, source)])
+    additions = "Self-distance, relative and energy distance, intervals and tests are howfar's additions to it."
+    return doc.Section("", [doc.Made(tables, comparison.provenance, again, doc.paper_source("", additions))])
 
 
 ANSWER = SectionKind("answer", "In short", SECTION, _answer)

@@ -45,11 +45,8 @@ def bundle(name: str) -> Markup:
 
 
 def _content(comparison: Comparison, relation: Relation | None) -> Section:
-    return section(
-        points_of(comparison, relation, ImageMap.of(comparison)),
-        masks_of(comparison.sources, comparison.backbone.identity.get(READING)),
-        comparison.folder,
-    )
+    masks = masks_of(comparison.sources, comparison.backbone.identity.get(READING))
+    return section(points_of(comparison, relation, ImageMap.of(comparison)), masks, comparison.folder)
 
 
 def section(points: RunImages, masks: Mapping[tuple[str, str], str], folder: Path | None) -> Section:
@@ -135,10 +132,8 @@ def search_of(comparison: Comparison, store: Stored = None) -> tuple[Similarity 
     """
     backbone = comparison.backbone
     if not reads_text(backbone.identity) or not comparison.options:
-        return (
-            None,
-            f"Search by text needs a backbone that reads texts (clip, siglip2); this run was made with {backbone.name}.",
-        )
+        why = "Search by text needs a backbone that reads texts (clip, siglip2)"
+        return None, f"{why}; this run was made with {backbone.name}."
     contents = [*comparison.images["content"], *comparison.primary_images.drop_duplicates("image")["content"]]
     shelf = Store(store) if store is None or isinstance(store, (str, Path)) else store
 

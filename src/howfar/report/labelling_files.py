@@ -128,13 +128,9 @@ def write_for_tools(
     within = [picture.path for picture in named if with_images == "none" and is_member(picture.path)]
     held = [picture.name for picture in named if is_in_memory(picture.path)]
     faults = [f"{picture.path}: {fault}" for picture, fault in read if fault]
+    inside = "within a tar, Parquet or Arrow file, a raster, volume or clip ({}): take them out to label them"
     for found, one, many, rest in (
-        (
-            within,
-            "image lies",
-            "images lie",
-            "within a tar, Parquet or Arrow file, a raster, volume or clip ({}): take them out to label them",
-        ),
+        (within, "image lies", "images lie", inside),
         (held, "image is", "images are", "in memory alone ({}): save them under these names for a labelling tool"),
         (faults, "image has", "images have", "no size that can be read ({}): not in coco.json and cvat.xml"),
     ):

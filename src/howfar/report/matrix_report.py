@@ -8,10 +8,10 @@ import pandas as pd
 
 from howfar.figures.distance_figures import arranged
 from howfar.report import section as doc
-from howfar.report.page import Page, fill_page, limits_section, made_section
+from howfar.report.page import limits_section, made_section, write_page
 from howfar.report.report_figures import draw_figures
 from howfar.report.reproduction_code import rerun_matrix
-from howfar.results.comparison_result import PAIRS, Matrix
+from howfar.results.matrix_result import PAIRS, Matrix
 
 
 def lead(matrix: Matrix) -> str:
@@ -56,18 +56,11 @@ SHOWN: Final = 66  # pairs that are listed: those of 12 datasets; of more the ne
 def write_matrix_report(matrix: Matrix, folder: str | Path) -> Path:
     """Write ``figures/<name>.png`` (and ``.svg``) and ``report.html``, and return the page's path."""
     figures = draw_figures({"matrix_figures": matrix}, folder)
-    return Page(
-        kicker="Distance report, every pair",
-        question="Which datasets are alike?",
-        title=f"Distances of {len(matrix.datasets)} datasets from each other",
-        facts=[
-            f"{len(matrix.datasets)} datasets, {len(matrix.pairs):,} pairs",
-            f"{matrix.backbone.name}, q = {matrix.backbone.length:,}",
-            f"{matrix.settings.projection} projection",
-        ],
-        provenance=matrix.provenance,
-        sections=fill_page(_sections(matrix), figures),
-    ).write(folder, figures)
+    title = f"Distances of {len(matrix.datasets)} datasets from each other"
+    heads = "Distance report, every pair", "Which datasets are alike?", title
+    counts = f"{len(matrix.datasets)} datasets, {len(matrix.pairs):,} pairs"
+    facts = [counts, f"{matrix.backbone.name}, q = {matrix.backbone.length:,}", f"{matrix.settings.projection} projection"]
+    return write_page(folder, figures, _sections(matrix), heads, facts, matrix.provenance)
 
 
 def _sections(matrix: Matrix) -> Iterator[tuple[str, str, doc.Section]]:
@@ -124,9 +117,6 @@ def _pairs(matrix: Matrix) -> doc.Table:
         write, low, high = doc.two if name.startswith("relative") else "{:.4g}".format, f"{name}_ci_low", f"{name}_ci_high"
         return title, f"{explanation} [95 % interval]", lambda row: doc.row_interval(row, name, write, low, high)
 
-    def share(row: Any) -> doc.Cell:
-        return doc.Cell(f"{100 * row['explained_variance']:.1f} %", float(row["explained_variance"]))
-
     return doc.tabulate(
         ordered.to_dict("records"),
         ("datasets", "", lambda row: doc.Cell(f"{row['one']} and {row['other']}")),
@@ -136,5 +126,5 @@ def _pairs(matrix: Matrix) -> doc.Table:
         measured("mean distance", "over all pairs of an image of the one and one of the other", "o_dist_mean"),
         measured("relative, first as P", "mean distance over the first one's self-distance", "relative_one"),
         measured("relative, second as P", "mean distance over the second one's self-distance", "relative_other"),
-        ("expl. var.", kept, share),
+        ("expl. var.", kept, lambda row: doc.written(row["explained_variance"], lambda value: f"{100 * value:.1f} %")),
     )

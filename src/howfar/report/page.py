@@ -56,41 +56,41 @@ class FilledSection(NamedTuple):
     folded: bool = False
 
 
-@dataclass(frozen=True)
-class Page:
-    """Hold a page: kind, question, browser title, facts below the question, and sections."""
+def write_page(
+    folder: str | Path,
+    figures: Figures,
+    sections: Iterable[FilledSection | tuple[str, str, doc.Section | None]],
+    heads: tuple[str, str, str],
+    facts: Iterable[str],
+    provenance: Provenance,
+) -> Path:
+    """Write a page atomically to ``folder/report.html``, and return that path.
 
-    kicker: str
-    question: str
-    title: str
-    facts: Sequence[str]
-    provenance: Provenance
-    sections: Sequence[FilledSection]
-
-    def write(self, folder: str | Path, figures: Figures) -> Path:
-        """Render the page, write it atomically to ``folder/report.html``, and return that path.
-
-        The page names the runs that it shows; `StoreError` tells that another one was written into the folder meanwhile.
-        """
-        root = Path(folder)
-        text = printable_lines(fill("page.html.j2", {"page": self, "figures": figures, "terms": Markup(TERMS)}))
-        text = text.replace(TERMS, fill("terms.html.j2", {"terms": terms_in(_visible(text))}), 1)
-        with locked(root):
-            check_unchanged(root, figures.runs)
-            check_files(root, "out", page=True)
-            replace_text(root / PAGE, text)
-        return root / PAGE
+    A section is rendered already, or has anchor, title and content, where None leaves it out. `heads` are the kind of page, its
+    question and the browser's title; the facts stand below the question. The page names the runs that it shows; `StoreError`
+    tells that another one was written into the folder meanwhile.
+    """
+    page: dict[str, Any] = dict(zip(("kicker", "question", "title"), heads, strict=True))
+    page |= {"facts": facts, "provenance": provenance, "sections": []}
+    for each in sections:
+        if isinstance(each, FilledSection):
+            page["sections"].append(each)
+        elif each[2] is not None:
+            page["sections"].append(fill_section(each[0], each[1], each[2], figures))
+    text = printable_lines(fill("page.html.j2", {"page": page, "figures": figures, "terms": Markup(TERMS)}))
+    text = text.replace(TERMS, fill("terms.html.j2", {"terms": terms_in(_visible(text))}), 1)
+    root = Path(folder)
+    with locked(root):
+        check_unchanged(root, figures.runs)
+        check_files(root, "out", page=True)
+        replace_text(root / PAGE, text)
+    return root / PAGE
 
 
 def fill_section(name: str, title: str, section: doc.Section, figures: Figures) -> FilledSection:
     """Render a section with the anchor `name`; its own title or else `title` stands above it and in the page's contents."""
     content = {"name": name, "title": title, "section": section, "figures": figures}
     return FilledSection(name, section.title or title, fill(SECTION, content), section.folded)
-
-
-def fill_page(sections: Iterable[tuple[str, str, doc.Section | None]], figures: Figures) -> list[FilledSection]:
-    """Render a page's sections, each given with anchor and title; None omits a section."""
-    return [fill_section(name, title, section, figures) for name, title, section in sections if section is not None]
 
 
 def limits_section(lines: Sequence[str]) -> tuple[str, str, doc.Section]:
@@ -132,13 +132,8 @@ def _environment() -> Environment:
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
     own = Path(__file__).parent
-    environment = Environment(
-        loader=FunctionLoader(lambda name: (own / name).read_text(encoding="utf-8")),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
+    loader = FunctionLoader(lambda name: (own / name).read_text(encoding="utf-8"))
+    environment = Environment(loader=loader, autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     filters = {"number": format_number, "raised": _raised, "bound": _bound, "breakable": _breakable, "whole": _whole}
     environment.filters |= filters | {"kind": lambda part: type(part).__name__}
     return environment
@@ -231,11 +226,7 @@ class RunResults:
 
     @classmethod
     def of(
-        cls,
-        comparison: Comparison,
-        folder: Path | None,
-        relation: Relation | None = None,
-        assessment: Assessment | None = None,
+        cls, comparison: Comparison, folder: Path | None, relation: Relation | None = None, assessment: Assessment | None = None
     ) -> RunResults:
         """Collect the results of a run; relation and assessment default to those in its folder, if any.
 

@@ -1,22 +1,13 @@
 """Write the report's sections on performance by distance, and on both by slice, such as each camera, site or day."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from howfar.figures.performance_figures import VERDICTS
 from howfar.formatting_and_escaping import signed
 from howfar.report import section as doc
 from howfar.report.page import SECTION, SectionKind
 from howfar.results import Comparison, DistancePart, Interval, Relation
-from howfar.results.relation_result import (
-    BLANK,
-    EMPTY,
-    DistanceSlice,
-    PerformanceSlice,
-    distance_table,
-    performance_table,
-    too_small,
-    without_foreground,
-)
+from howfar.results.relation_result import BLANK, EMPTY, Slice, slice_columns, too_small, without_foreground
 
 
 def dataset_cells(relation: Relation) -> dict[str, doc.Cell]:
@@ -228,7 +219,7 @@ EXPLAINED = {
 }
 
 
-def slice_lead(by_distance: Sequence[DistanceSlice], by_performance: Sequence[PerformanceSlice]) -> str:
+def slice_lead(by_distance: Sequence[Slice], by_performance: Sequence[Slice]) -> str:
     """Name the slices that are clearly farther or score clearly worse than the rest of their dataset."""
     far = [each for each in by_distance if _clear(each) and (each.difference or 0) > 0]
     worse = [each for each in by_performance if _clear(each) and (each.difference or 0) < 0]
@@ -236,7 +227,7 @@ def slice_lead(by_distance: Sequence[DistanceSlice], by_performance: Sequence[Pe
     return " ".join([*sentences, *([_sentence(worse, "does", "do", "worse")] if by_performance else [])])
 
 
-def _sentence(slices: Sequence[DistanceSlice | PerformanceSlice], verb: str, many: str, how: str) -> str:
+def _sentence(slices: Sequence[Slice], verb: str, many: str, how: str) -> str:
     if not slices:
         return f"No slice is shown to {many} {how} than the rest of its dataset."
     names = doc.listing([f"{each.column} = {each.value or EMPTY} of {each.dataset}" for each in slices])
@@ -244,48 +235,22 @@ def _sentence(slices: Sequence[DistanceSlice | PerformanceSlice], verb: str, man
     return f"{names} {does} {how} than the rest of {of} dataset."
 
 
-def _clear(each: DistanceSlice | PerformanceSlice) -> bool:
+def _clear(each: Slice) -> bool:
     return each.p_value is not None and each.p_value <= SIGNIFICANCE
-
-
-def _table(
-    header: Sequence[str],
-    texts: Sequence[Sequence[str]],
-    sorts: Sequence[Sequence[float | None]],
-    names: Mapping[str, doc.Cell],
-) -> doc.Table:
-    rows = [
-        (doc.Cell(column), names[name], *map(doc.Cell, cells, numbers))
-        for (column, name, *cells), numbers in zip(texts, sorts, strict=True)
-    ]
-    return doc.from_texts(header, rows, EXPLAINED)
 
 
 def _slices(comparison: Comparison, relation: Relation | None) -> doc.Section | None:
     performance = () if relation is None else relation.slices
     if not comparison.slices and not performance:
         return None
-    # The slices by distance, the farthest first, then by performance, the worst first.
-    known = any(each.energy is not None for each in comparison.slices)
     names = doc.name_cells(dataset.name for dataset in comparison.datasets)
-    sorts = [
-        (each.n, each.relative, each.beyond_95, each.difference, each.p_value)
-        + ((each.energy, each.energy_p_value) if known else ())
-        for each in comparison.slices
-    ]
-    by_distance = _table(*distance_table(comparison.slices), sorts, names)
-    tables = [("Distance", by_distance, too_small(comparison.slices))]
-    if relation is not None:
-        scores = [
-            (each.n, each.scored, each.mean, each.difference, each.p_value, each.estimate, each.listed) for each in performance
-        ]
-        by_performance = _table(*performance_table(performance), scores, dataset_cells(relation))
-        tables.append(("Performance", by_performance, too_small(performance)))
     parts: list[doc.Part] = []
-    for title, table, small in tables:
-        summary = f"{len(table.rows)} slice{doc.plural(len(table.rows), '', 's, the worst first')}"
+    # The slices by distance, the farthest first, then by performance, the worst first.
+    for title, slices in (("Distance", comparison.slices), ("Performance", performance)):
+        table, small = doc.declared(slices, slice_columns(slices), EXPLAINED, names), too_small(slices)
+        summary = f"{len(slices)} slice{doc.plural(len(slices), '', 's, the worst first')}"
         parts += doc.shown(title, f"{title} by slice", table, f"{title} by slice", summary=summary, style="named")
-        parts += doc.texts(f"{small}." if small and table.rows else "")
+        parts += doc.texts(f"{small}." if small else "")
     return doc.Section(slice_lead(comparison.slices, performance), parts)
 
 

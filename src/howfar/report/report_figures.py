@@ -206,7 +206,7 @@ def draw_figures(results: Mapping[str, Any], folder: str | Path, prefix: str = "
                 if not words.shows(result):
                     continue
                 draw = partial(draw, result, **({"folder": root} if "folder" in inspect.signature(draw).parameters else {}))
-                embedded = embed(draw(), name, beside, words.vector(result), getattr(result, "run_id", ""))
+                embedded = embed(draw(), name, beside, words.has_vectors(result), getattr(result, "run_id", ""))
                 phone = embed_for_phone(draw, f"{name}-phone") if words.phone else None
                 page.drawn[name] = PageFigure(embedded, words.caption(result), phone)
         with locked(root):

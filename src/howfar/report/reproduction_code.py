@@ -9,7 +9,7 @@ from howfar.options_by_function import TrainingOptions
 from howfar.results import Comparison, Relation
 from howfar.results.adaptation_result import Adaptation
 from howfar.results.backbones_result import BackboneComparison
-from howfar.results.comparison_result import Matrix
+from howfar.results.matrix_result import Matrix
 
 UNKNOWN = "<where {} is>"
 PERFORMANCES = "<the files of performances>"
@@ -35,8 +35,7 @@ def rerun(comparison: Comparison, relation: Relation | None = None) -> str:
         del chosen["threshold"]  # it is found among the performances again
     # If the requested estimator is unknown, the call names the one that was used.
     chosen["estimator"] = chosen["estimator"] or relation.estimator or "auto"
-    performances = f"    {list(files) or [PERFORMANCES]!r},"
-    return f"{text}\n{_call('relation = howfar.relate(', ['    comparison,', performances], chosen, ())}"
+    return f"{text}\n{_call('relation = howfar.relate(', ['comparison', repr(list(files) or [PERFORMANCES])], chosen, ())}"
 
 
 def rerun_backbones(result: BackboneComparison) -> str:
@@ -88,16 +87,20 @@ def _settings(comparison: Comparison) -> dict[str, Any]:
 def _compare(call: str, comparison: Comparison, given: Mapping[str, Any]) -> str:
     primary = argument(comparison.primary.name, comparison.sources)
     secondaries = _mapping((dataset.name for dataset in comparison.datasets), comparison.sources)
-    return _call(call, [f"    {primary},", secondaries], given)
+    return _call(call, [primary, secondaries], given)
 
 
 def _mapping(names: Iterable[str], sources: Mapping[str, str]) -> str:
-    lines = [f"        {name!r}: {sources.get(name) or UNKNOWN.format(name)!r}," for name in names]
-    return "\n".join(["    {", *lines, "    },"])
+    return _block("{}", (f"{name!r}: {sources.get(name) or UNKNOWN.format(name)!r}" for name in names))
 
 
-def _call(start: str, datasets: Iterable[str], given: Mapping[str, Any], before: Iterable[str] = ("import howfar", "")) -> str:
-    return "\n".join([*before, start, *datasets, *(f"    {name}={value!r}," for name, value in given.items()), ")"])
+def _block(brackets: str, items: Iterable[str]) -> str:
+    return "\n".join([brackets[0], *(f"        {item}," for item in items), f"    {brackets[1]}"])
+
+
+def _call(start: str, arguments: Iterable[str], given: Mapping[str, Any], before: Iterable[str] = ("import howfar", "")) -> str:
+    every = (*arguments, *(f"{name}={value!r}" for name, value in given.items()))
+    return "\n".join([*before, start, *(f"    {argument}," for argument in every), ")"])
 
 
 OUT = "adaptation-again"
@@ -109,14 +112,8 @@ def rerun_adaptation(adaptation: Adaptation) -> str:
     options, training = chosen.pop("options", {}), dict(chosen.pop("training", {}))
     training = {name: value for name, value in training.items() if name in TrainingOptions.__annotations__}
     source = partial(argument, sources=adaptation.sources)
-    sources = [source(adaptation.primary), _list(map(source, adaptation.secondaries)), repr(adaptation.segmenter)]
-    given: dict[str, object] = {"out": OUT, **chosen}
-    gaps = {"background": source(adaptation.background)} if adaptation.background is not None else {}
-    gaps |= {"blind": _list(map(source, adaptation.blind))} if adaptation.blind else {}
-    given |= ({"options": dict(options)} if options else {}) | training
-    lines = [*(f"    {text}," for text in sources), *(f"    {name}={text}," for name, text in gaps.items())]
-    return _call("adaptation = howfar.adapt(", lines, given)
-
-
-def _list(items: Iterable[str]) -> str:
-    return "\n".join(["[", *(f"        {item}," for item in items), "    ]"])
+    arguments = [source(adaptation.primary), _block("[]", map(source, adaptation.secondaries)), repr(adaptation.segmenter)]
+    arguments += [f"background={source(adaptation.background)}"] if adaptation.background is not None else []
+    arguments += [f"blind={_block('[]', map(source, adaptation.blind))}"] if adaptation.blind else []
+    given = {"out": OUT, **chosen, **({"options": dict(options)} if options else {}), **training}
+    return _call("adaptation = howfar.adapt(", arguments, given)

@@ -16,6 +16,7 @@ from markupsafe import Markup
 from howfar.figures import Caption
 from howfar.figures.style import look
 from howfar.formatting_and_escaping import format_estimate, format_number, share, signed
+from howfar.results import display_and_shared_records as results
 from howfar.results.display_and_shared_records import Interval
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ def tabulate(rows: Iterable[Row], *columns: ColumnOf[Row]) -> Table:
 
 def text_column(name: str, explanation: str = "", title: str = "") -> ColumnOf[Any]:
     """Return a table's column with the text of a row's field."""
-    return title or name, explanation, lambda row: Cell(str(row[name]))
+    return title or name, explanation, lambda row: Cell(str(results.value_of(row, name)))
 
 
 def count_column(name: str, explanation: str = "", title: str = "") -> ColumnOf[Any]:
@@ -135,6 +136,19 @@ def crossed(
 def from_texts(header: Sequence[str], rows: Iterable[Sequence[Cell]], explained: Mapping[str, str]) -> Table:
     """Build a table under a result's own header, with an explanation of the columns that `explained` knows."""
     return Table(tuple(Column(title, explained.get(title, "")) for title in header), tuple(map(tuple, rows)))
+
+
+def declared(
+    rows: Sequence[Any], columns: Sequence[results.TableColumn], explained: Mapping[str, str], names: Mapping[str, Cell]
+) -> Table:
+    """Build a table of the columns that a result declares, with their explanations; `names` are the cells of datasets."""
+
+    def cell(column: results.TableColumn, row: Any) -> Cell:
+        number = results.value_of(row, column.sort) if column.sort else None
+        return names[column.of(row)] if column.title == "dataset" else Cell(column.of(row), number)
+
+    titles = [column.title for column in columns]
+    return from_texts(titles, ([cell(column, row) for column in columns] for row in rows), explained)
 
 
 def facts(values: Mapping[str, object]) -> Table:

@@ -16,7 +16,7 @@ from howfar.formatting_and_escaping import printable
 from howfar.io import atomic
 from howfar.io.atomic import replace_text
 from howfar.report import section as doc
-from howfar.report.page import Page, fill_page
+from howfar.report.page import write_page
 from howfar.report.report_figures import Figures, PageFigure, embed, runs_of, save, tolerated
 from howfar.results.file_checks import MARK
 from howfar.results.result import Result
@@ -120,17 +120,10 @@ def _write(
     answer = [("answer", "In short", doc.Section("", [doc.Items(links)]))] if len(sections) > 1 else []
     listed = doc.shown("datasets", "The datasets of the study file", datasets, "Datasets") if datasets else []
     made = doc.Section("", [*listed, doc.Made([], provenance, text, doc.paper_source(), rerun_heading="The study file")])
-    return Page(
-        kicker="Study report",
-        question=title,
-        title=title,
-        facts=[
-            f"{len(sections)} stud{doc.plural(len(sections), 'y', 'ies')}",
-            f"{len(datasets.rows)} datasets" if datasets else "",
-        ],
-        provenance=provenance,
-        sections=fill_page([*answer, *sections, ("made", "How it was made", made)], figures),
-    ).write(root, figures)
+    heads = "Study report", title, title
+    counted = f"{len(sections)} stud{doc.plural(len(sections), 'y', 'ies')}"
+    facts = [counted, f"{len(datasets.rows)} datasets" if datasets else ""]
+    return write_page(root, figures, [*answer, *sections, ("made", "How it was made", made)], heads, facts, provenance)
 
 
 def _datasets(run: StudyRun) -> doc.Table:
@@ -161,14 +154,13 @@ def as_csv(table: doc.Table) -> str:
 def as_latex(part: doc.TablePart, name: str) -> str:
     """Format a table as LaTeX with booktabs rules; strong cells are bold."""
     titles = [_latex(column.title) for column in part.table.columns]
-    frame = pd.DataFrame([list(map(_cell, row)) for row in part.table.rows], columns=titles)
-    text = frame.style.hide(axis="index").to_latex(
-        column_format=f"l{'r' * (len(titles) - 1)}",
-        position_float="centering",
-        hrules=True,
-        label=f"tab:{name}",
-        caption=_latex(part.title),
-    )
+    texts = [
+        [rf"\textbf{{{_latex(cell.text)}}}" if cell.strong else _latex(cell.text) for cell in row] for row in part.table.rows
+    ]
+    frame = pd.DataFrame(texts, columns=titles)
+    columns, label, caption = f"l{'r' * (len(titles) - 1)}", f"tab:{name}", _latex(part.title)
+    styled = frame.style.hide(axis="index")
+    text = styled.to_latex(column_format=columns, position_float="centering", hrules=True, label=label, caption=caption)
     return f"% needs \\usepackage{{booktabs}}\n{text}"
 
 
@@ -177,11 +169,6 @@ def _plain(cell: doc.Cell) -> str:
     if cell.sort is not None and (cell.numbers or _NUMBER.fullmatch(cell.text)):
         return repr(cell.sort)
     return "" if cell.text == "–" else cell.text
-
-
-def _cell(cell: doc.Cell) -> str:
-    text = _latex(cell.text)
-    return rf"\textbf{{{text}}}" if cell.strong else text
 
 
 def _latex(text: str) -> str:

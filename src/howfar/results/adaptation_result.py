@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from howfar.formatting_and_escaping import format_number
 from howfar.results.display_and_shared_records import Cells, Interval, matching, plain
-from howfar.results.result import PART, RecordedResult, holding, parquet_files
+from howfar.results.result import PART, RecordedResult, holding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,6 @@ F_OWN, F_ODS = "f", "f_ods"
 STRATA = ("seed", "model", "dataset", "part", "n", "ods", "ods_threshold", "f", "mean_f", "distance_mean", "distance_std")
 SLOPES = ("seed", "model", "dataset", "measure", "n", "photographs", "slope", "low", "high")
 CONTRIBUTIONS = ("shots", "source", "value", "low", "high")
-_LATER = ("strata", "slopes", "contributions")
 
 
 def _no_rows(columns: tuple[str, ...]) -> pd.DataFrame:
@@ -86,18 +85,7 @@ class Adaptation(RecordedResult):
 
     FORMAT: ClassVar = 2
     DOCUMENT: ClassVar = "adaptation.json"
-    TABLES: ClassVar = parquet_files("models", "scores", "images", "picks", "gains", "suppression", *_LATER)
-    LATER: ClassVar = _LATER
-    COLUMNS: ClassVar = {
-        "models": holding("model", "seed shots"),
-        "scores": holding("model dataset", "seed n mean_f"),
-        "images": holding("model dataset image", "seed f"),
-        "picks": holding("strategy dataset image", "seed"),
-        "gains": holding("model dataset", "gain low high"),
-        "suppression": holding("model", "share"),
-    }
     COMMAND: ClassVar = "adapt"
-    MISSING: ClassVar = "name a folder that howfar adapt wrote"
     SUBJECT: ClassVar = ": the adaptation"
     REPORT: ClassVar = "adaptation"
 
@@ -107,12 +95,12 @@ class Adaptation(RecordedResult):
     background: str | None
     segmenter: str
     settings: Mapping[str, Any]
-    models: pd.DataFrame
-    scores: pd.DataFrame
-    images: pd.DataFrame
-    picks: pd.DataFrame
-    gains: pd.DataFrame
-    suppression: pd.DataFrame
+    models: pd.DataFrame = field(metadata=holding("model", "seed shots"))
+    scores: pd.DataFrame = field(metadata=holding("model dataset", "seed n mean_f"))
+    images: pd.DataFrame = field(metadata=holding("model dataset image", "seed f"))
+    picks: pd.DataFrame = field(metadata=holding("strategy dataset image", "seed"))
+    gains: pd.DataFrame = field(metadata=holding("model dataset", "gain low high"))
+    suppression: pd.DataFrame = field(metadata=holding("model", "share"))
     sources: Mapping[str, str] = field(default_factory=dict)
     strata: pd.DataFrame = field(default_factory=partial(_no_rows, STRATA))
     slopes: pd.DataFrame = field(default_factory=partial(_no_rows, SLOPES))
@@ -215,7 +203,6 @@ class Adaptations(Adaptation):
     DOCUMENT: ClassVar = "adaptations.json"
     TABLES: ClassVar = {}
     COMMAND: ClassVar = "study"
-    MISSING: ClassVar = "name a folder that howfar study wrote"
     REPORT: ClassVar = "section"
     SUBJECT: ClassVar = ": the adaptation of several segmenters"
 
@@ -244,11 +231,9 @@ class Adaptations(Adaptation):
         return {name: study.segmenter for name, study in self.studies.items()}
 
     def runs(self) -> Mapping[str, Adaptation]:
-        """Return each segmenter's study by its folder name, which is the segmenter's."""
         return self.studies
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document, including every segmenter's study."""
         studies = {name: study.to_dict() for name, study in self.studies.items()}
         return {"format": self.FORMAT, **self._document(), "adaptations": studies}
 
@@ -263,11 +248,9 @@ class Adaptations(Adaptation):
         return cls.of({name: Adaptation.load(root / name) for name in names})
 
     def table(self) -> Cells:
-        """Return header and cells, one row per segmenter and model."""
         return self._cells()
 
     def findings(self) -> list[str]:
-        """Return the verdict on each segmenter's strategies, and the models that adapting made worse."""
         alone = {name: self.alone(name) for name in self.segmenters}
         return [f"{name}: {said}" for name, study in alone.items() for said in (study.verdict(), study.harmed()) if said]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self
 
 from howfar.formatting_and_escaping import format_number, signed
-from howfar.results.comparison_result import BaselineSummary, Comparison, DatasetSummary
+from howfar.results.comparison_result import BaselineSummary, Comparison
 from howfar.results.display_and_shared_records import Cells, Skipped, matching, plain
 from howfar.results.result import PART, Result, StudyResult, holding
 
@@ -37,8 +38,6 @@ class BackboneComparison(Result):
     """
 
     DOCUMENT: ClassVar = "backbones.json"
-    TABLES: ClassVar = {"agreement": "agreement.parquet"}
-    COLUMNS: ClassVar = {"agreement": holding("one other dataset", "n spearman")}
     COMMAND: ClassVar = "compare"
     MISSING: ClassVar = "name a folder that compare wrote with several backbones"
     SUBJECT: ClassVar = ": the comparison by several backbones"
@@ -46,7 +45,7 @@ class BackboneComparison(Result):
     REPORT: ClassVar = "backbones"
 
     comparisons: tuple[Comparison, ...]
-    agreement: pd.DataFrame
+    agreement: pd.DataFrame = field(metadata=holding("one other dataset", "n spearman"))
 
     @property
     def backbones(self) -> tuple[str, ...]:
@@ -67,10 +66,9 @@ class BackboneComparison(Result):
 
     def measure(self) -> str:
         """Return the measure that orders the datasets: "relative" if every backbone has it, else "o_dist_scaled"."""
-        rows: list[DatasetSummary | BaselineSummary] = []
-        for comparison in self.comparisons:
-            rows += [*comparison.datasets, *comparison.baselines]
-        return "relative" if all(row.relative is not None for row in rows) else "o_dist_scaled"
+        known = [row.relative is not None for each in self.comparisons for row in each.datasets]
+        known += [row.relative is not None for each in self.comparisons for row in each.baselines]
+        return "relative" if all(known) else "o_dist_scaled"
 
     def to_frame(self) -> pd.DataFrame:
         """Return one row per backbone and secondary.
@@ -80,18 +78,15 @@ class BackboneComparison(Result):
         """
         import pandas as pd
 
-        rows: list[dict[str, Any]] = []
+        rows: list[tuple[Any, ...]] = []
         for run in self.comparisons:
-            for dataset in run.datasets:
-                names = {"backbone": run.backbone.name, "trivial": False, "dataset": dataset.name}
-                low, high = dataset.relative_ci or (None, None)
-                relative = {"relative": dataset.relative, "relative_low": low, "relative_high": high}
-                rows.append({**names, "o_dist_scaled": dataset.o_dist_scaled, **relative, "energy": dataset.energy})
-        for trivial in self._beside():
-            names = {"backbone": trivial.backbone, "trivial": True, "dataset": trivial.dataset}
-            relative = {"relative": trivial.relative, "relative_low": None, "relative_high": None}
-            rows.append({**names, "o_dist_scaled": trivial.o_dist_scaled, **relative, "energy": trivial.energy})
-        frame = pd.DataFrame(rows)
+            for each in run.datasets:
+                ends = each.relative_ci or (None, None)
+                rows.append((run.backbone.name, False, each.name, each.o_dist_scaled, each.relative, *ends, each.energy))
+        for row in self._beside():
+            rows.append((row.backbone, True, row.dataset, row.o_dist_scaled, row.relative, None, None, row.energy))
+        names = "backbone trivial dataset o_dist_scaled relative relative_low relative_high energy"
+        frame = pd.DataFrame(rows, columns=names.split())
         return frame.assign(rank=frame.groupby("backbone", sort=False)[self.measure()].rank())
 
     def to_dict(self) -> dict[str, Any]:
@@ -117,12 +112,10 @@ class BackboneComparison(Result):
         taken: dict[str, str] = {}
         for name in self.backbones:
             plain_name = re.sub(r"[^A-Za-z0-9._-]+", "-", name).strip("-.") or "backbone"
-            number, chosen = 1, plain_name
+            numbered = chain([plain_name], (f"{plain_name}-{number}" for number in count(2)))
             # Some disks tell no capitals from small letters.
-            while chosen.casefold() in {folder.casefold() for folder in taken.values()}:
-                number += 1
-                chosen = f"{plain_name}-{number}"
-            taken[name] = chosen
+            folders = {folder.casefold() for folder in taken.values()}
+            taken[name] = next(folder for folder in numbered if folder.casefold() not in folders)
         return taken
 
     def runs(self) -> Mapping[str, Comparison]:
@@ -132,7 +125,7 @@ class BackboneComparison(Result):
     @classmethod
     def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
         runs = tuple(Comparison.load(root / name) for name in document["folders"].values())
-        return cls(runs, **cls._tables(root))
+        return cls(runs, **cls._tables(document, root))
 
     def table(self) -> Cells:
         """Return header and cells, one row per backbone: row-scaled O^dist of each secondary as in table 2, and `relative`."""
@@ -240,11 +233,9 @@ class DistanceTable(StudyResult):
         return tuple(feature.label for feature in self.features if feature.trivial)
 
     def runs(self) -> Mapping[str, Result]:
-        """Return the comparison by all backbones, which has its own folder."""
         return {RUNS: self.comparison}
 
     def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar study --json``, without per-image tables."""
         return {**self._document(), RUNS: self.comparison.to_dict()}
 
     def _document(self) -> dict[str, Any]:
@@ -256,12 +247,10 @@ class DistanceTable(StudyResult):
         return cls(comparison=BackboneComparison.load(root / RUNS), **cls._values(document))
 
     def table(self) -> Cells:
-        """Return header and cells, one row per backbone: row-scaled O^dist of each secondary as in table 2, and `relative`."""
         return self.comparison.table()
 
     def caption(self) -> str:
         return f"{self.comparison.caption()} (table 2)"
 
     def footer(self) -> list[str]:
-        """Return each two backbones' agreement."""
         return self.comparison.footer()

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from howfar.formatting_and_escaping import format_interval, in_units, per
-from howfar.io.atomic import replace
 from howfar.io.embedded_checksum import SEAL
 from howfar.io.file_location import absolute
 from howfar.pixel_options import counted_as
 from howfar.results.display_and_shared_records import Cells
 from howfar.results.file_checks import check_document, stale_pictures
-from howfar.results.result import RecordedResult
+from howfar.results.result import SingleFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,7 +127,7 @@ class Zone:
 
 
 @dataclass(frozen=True, repr=False)
-class Certificate(RecordedResult):
+class Certificate(SingleFile):
     """Hold a model's performance on a site with an interval valid under any shift, made by `howfar.certify`.
 
     The interval rests on the random draw alone: it supposes nothing of the site, of the model or of the predicted
@@ -227,32 +226,18 @@ class Certificate(RecordedResult):
     def save(self, file: str | Path) -> Path:
         """Write a JSON file, or ``certificate.json`` in a folder, and return the named path."""
         path = self._file(file)
-        path.parent.mkdir(parents=True, exist_ok=True)
         # The page and figures of an earlier certificate go before it does.
         for stale in stale_pictures(path.parent, (self.run_id,)) if path.name == self.DOCUMENT else ():
             stale.unlink(missing_ok=True)
-        replace(path, lambda part: part.write_bytes(self._sealed()))
-        return absolute(file)
+        return super().save(file)
 
     @classmethod
-    def load(cls, file: str | Path) -> Self:
-        """Read a certificate file, or ``certificate.json`` in a folder.
-
-        Raises
-        ------
-        MissingPathError
-            There is no such file.
-        StoreError
-            It is damaged, of another format, or was not written by `save`.
-        """
-        path = cls._file(file)
-        cls._check_there(path)
-        with cls._reading(path):
-            text = path.read_bytes()
-            document = cls._checked(text, path)
-            certificate = cls(**cls._values(document))._known_as(document, text, path)
-            check_document(document, text, path)
-            return certificate
+    def _parsed(cls, path: Path) -> Self:
+        text = path.read_bytes()
+        document = cls._checked(text, path)
+        certificate = cls(**cls._values(document))._known_as(document, text, path)
+        check_document(document, text, path)
+        return certificate
 
     @classmethod
     def is_sealed(cls, file: str | Path) -> bool:

@@ -1,20 +1,18 @@
-"""Hold the distances of new datasets from the primary dataset (`Comparison`), or between every two datasets (`Matrix`)."""
+"""Hold the result of `howfar compare`: distances of new datasets and their images from the primary dataset, and their map."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from itertools import combinations
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, Self
 
 from howfar import registry
-from howfar.errors import InputError
 from howfar.formatting_and_escaping import format_interval, format_number, format_p, share
 from howfar.options import Maps
 from howfar.results.assessment_result import Assessment
-from howfar.results.display_and_shared_records import Cells, Leak, Provenance, Skipped, as_text, plain
-from howfar.results.relation_result import DistanceSlice, Relation, distance_table, too_small
+from howfar.results.display_and_shared_records import Cells, Leak, Provenance, Skipped, TableColumn, as_text, cells, plain
+from howfar.results.relation_result import DistanceSlice, Relation, slice_table, too_small
 from howfar.results.result import RecordedResult, Result, holding
 
 if TYPE_CHECKING:
@@ -36,9 +34,6 @@ def no_copies() -> pd.DataFrame:
     return pd.DataFrame({name: pd.Series(dtype=kind) for name, kind in COPIES.items()})
 
 
-RELATIVE: Final = "relative [95 % CI]"
-
-
 @dataclass(frozen=True, eq=False, repr=False)
 class ImageMap(Result):
     """Hold the positions of a comparison's images in a UMAP, made by `howfar compare --map umap`.
@@ -49,15 +44,13 @@ class ImageMap(Result):
     """
 
     DOCUMENT: ClassVar = "map.json"
-    TABLES: ClassVar = {"places": "map.parquet"}
-    COLUMNS: ClassVar = {"places": holding("against dataset image", "x y")}
     COMMAND: ClassVar = "report --map umap"
     MISSING: ClassVar = "run howfar report RUN --map umap"
     SUBJECT: ClassVar = ": the map of its images"
     REPORT: ClassVar = ""
     PAGE: ClassVar = False
 
-    places: pd.DataFrame
+    places: pd.DataFrame = field(metadata=holding("against dataset image", "x y", file="map.parquet"))
     panelled: bool
     components: int
     neighbours: int
@@ -75,7 +68,6 @@ class ImageMap(Result):
         return found if result.run_id in found.parents else None
 
     def table(self) -> Cells:
-        """Return header and cells, one row per panel: the number of its images."""
         counts = self.places.groupby("against", sort=False).size()
         return ("panel", "images"), [(str(name) or "all", str(count)) for name, count in counts.items()]
 
@@ -154,6 +146,25 @@ class DatasetSummary:
     rivals_p: Mapping[str, float] = field(default_factory=dict)
 
 
+def _relative(row: DatasetSummary) -> str:
+    return format_interval(row.relative, *row.relative_ci, ".3f") if row.relative_ci else format_number(row.relative)
+
+
+_RELATIVE: Final = TableColumn("relative [95 % CI]", _relative, "relative")
+COLUMNS: Final = (
+    TableColumn("dataset", "name"),
+    TableColumn("n", "n", "n"),
+    TableColumn("O^dist (sum)", lambda row: format_number(row.o_dist), "o_dist"),
+    TableColumn("O^dist (mean)", lambda row: format_number(row.o_dist_mean), "o_dist_mean"),
+    TableColumn("row-scaled", lambda row: f"{row.o_dist_scaled:.3f}", "o_dist_scaled"),
+    _RELATIVE,
+    TableColumn("energy", lambda row: format_number(row.energy), "energy"),
+    TableColumn("p", lambda row: format_p(row.p_value), "p_value"),
+    TableColumn("expl. var.", lambda row: f"{100 * row.explained_variance:.1f} %", "explained_variance"),
+)
+BEYOND: Final = TableColumn("beyond", lambda row: "–" if row.beyond is None else share(row.beyond), "beyond")
+
+
 @dataclass(frozen=True)
 class BaselineSummary:
     """Hold a trivial backbone's distances of a secondary, which show the effect of colour and layout alone."""
@@ -199,17 +210,7 @@ class Comparison(RecordedResult):
     """
 
     DOCUMENT: ClassVar = "result.json"
-    TABLES: ClassVar = {
-        "images": "images.parquet",
-        "primary_images": "primary.parquet",
-        "near_duplicates": "near_duplicates.parquet",
-    }
     BESIDE: ClassVar = ("datasets.parquet",)
-    LATER: ClassVar = ("near_duplicates",)
-    COLUMNS: ClassVar = {
-        "images": holding("dataset image path content", "i_dist i_dist_mean i_dist_scaled knn percentile p_value"),
-        "primary_images": holding("against image path content", "i_dist_mean"),
-    }
     FILLED: ClassVar = ("datasets", "images", "primary_images")
     COMMAND: ClassVar = "compare"
     MISSING: ClassVar = "pass a run folder that howfar compare --out wrote"
@@ -220,8 +221,10 @@ class Comparison(RecordedResult):
     backbone: BackboneSummary
     settings: Settings
     datasets: tuple[DatasetSummary, ...]
-    images: pd.DataFrame
-    primary_images: pd.DataFrame
+    images: pd.DataFrame = field(
+        metadata=holding("dataset image path content", "i_dist i_dist_mean i_dist_scaled knn percentile p_value")
+    )
+    primary_images: pd.DataFrame = field(metadata=holding("against image path content", "i_dist_mean", file="primary.parquet"))
     baselines: tuple[BaselineSummary, ...] = ()
     skipped: tuple[Skipped, ...] = ()
     leaks: tuple[Leak, ...] = ()
@@ -288,35 +291,14 @@ class Comparison(RecordedResult):
 
     def table(self) -> Cells:
         """Return the header and cells of the summary table, one row per secondary."""
-        o_dist = ("O^dist (sum)", "O^dist (mean)", "row-scaled")
-        header = ("dataset", "n", *o_dist, RELATIVE, "energy", "p", "expl. var.")
-        return header, [
-            (
-                dataset.name,
-                str(dataset.n),
-                format_number(dataset.o_dist),
-                format_number(dataset.o_dist_mean),
-                f"{dataset.o_dist_scaled:.3f}",
-                format_interval(dataset.relative, *dataset.relative_ci, ".3f")
-                if dataset.relative_ci
-                else format_number(dataset.relative),
-                format_number(dataset.energy),
-                format_p(dataset.p_value),
-                f"{100 * dataset.explained_variance:.1f} %",
-            )
-            for dataset in self.datasets
-        ]
+        return cells(self.datasets, COLUMNS)
 
     def as_printed(self) -> tuple[str, Cells]:
         """Return the caption and the four columns that Python and the terminal print; `table` has all columns."""
         home = self.primary.name
         caption = f"Distance from {home} ({self.primary.n} images) by {self.backbone.name}; "
-        header, rows = self.table()
-        chosen = [header.index(name) for name in ("dataset", "n", RELATIVE)]
-        beyond = ("–" if dataset.beyond is None else share(dataset.beyond) for dataset in self.datasets)
-        cells = [(*(row[i] for i in chosen), one) for row, one in zip(rows, beyond, strict=True)]
-        columns = (*(header[i] for i in chosen), f"beyond 95 % of {home}")
-        return f"{caption}relative 1 is as far as images of {home} are from each other", (columns, cells)
+        columns = [*COLUMNS[:2], _RELATIVE, BEYOND._replace(title=f"beyond 95 % of {home}")]
+        return f"{caption}relative 1 is as far as images of {home} are from each other", cells(self.datasets, columns)
 
     def rivals_table(self) -> Cells:
         """Return header and cells of the literature's distances, one row per distance and secondary, with interval and p."""
@@ -345,154 +327,7 @@ class Comparison(RecordedResult):
         if len(self.near_duplicates):
             lines.append(f"{len(self.near_duplicates)} pairs of images are equal or nearly so (.near_duplicates)")
         if self.slices:
-            lines += [*as_text(*distance_table(self.slices)), *filter(None, [too_small(self.slices)])]
+            lines += [*as_text(*slice_table(self.slices)), *filter(None, [too_small(self.slices)])]
         if self.skipped:
             lines.append(f"{len(self.skipped)} files were skipped (.skipped)")
         return lines
-
-
-PAIRS: Final = "pairs.parquet"
-Measure: TypeAlias = Literal["mutual", "relative", "inhomogeneity", "energy", "o_dist_mean"]
-MEASURES: Final[tuple[Measure, ...]] = ("mutual", "relative", "inhomogeneity", "energy", "o_dist_mean")
-DIAGONAL: Final = {"mutual": 1.0, "relative": 1.0, "inhomogeneity": 0.0, "energy": 0.0, "o_dist_mean": float("nan")}
-"""What stands where a dataset meets itself; its self-distance is another one in every pair's space."""
-
-
-@dataclass(frozen=True)
-class MatrixDataset:
-    """Hold a dataset's name, number of readable images, and source folder or table ("" without one)."""
-
-    name: str
-    n: int
-    source: str
-
-
-@dataclass(frozen=True, eq=False, repr=False)
-class Matrix(RecordedResult):
-    """Hold the distances between every two datasets, made by `howfar.matrix`.
-
-    Attributes
-    ----------
-    datasets
-        In the caller's order.
-    backbone, settings, provenance
-        What was measured, how, and by what. Of the settings `permutations`, `neighbours` and `rivals` are of no use here.
-    pairs
-        A row for each two datasets (one, other): o_dist_mean; self_one and self_other, each one's self-distance in that pair's
-        space; relative_one and relative_other, o_dist_mean over them, the larger of which is `mutual`; energy; inhomogeneity,
-        energy over twice o_dist_mean, 0 for equal datasets and at most 1; low and high of 95 % intervals where there was a
-        bootstrap; components, explained_variance; nan where a value is undefined. `key` stands for the images and settings of
-        the row, `turned` for the order in which it was measured.
-    options
-        What `howfar.load_backbone` was given, its `name` among it; without that where it is not known.
-    skipped, notes
-        Files that could not be used; what a reader should know.
-    """
-
-    DOCUMENT: ClassVar = "matrix.json"
-    TABLES: ClassVar = {"pairs": PAIRS}
-    COLUMNS: ClassVar = {"pairs": holding("one other key", "o_dist_mean relative_one relative_other energy inhomogeneity")}
-    FILLED: ClassVar = ("datasets",)
-    COMMAND: ClassVar = "matrix"
-    MISSING: ClassVar = "name a folder that howfar matrix wrote"
-    SUBJECT: ClassVar = ": the matrix"
-    REPORT: ClassVar = "matrix"
-
-    datasets: tuple[MatrixDataset, ...]
-    backbone: BackboneSummary
-    settings: Settings
-    pairs: pd.DataFrame
-    options: Mapping[str, Any] = field(default_factory=dict)
-    skipped: tuple[Skipped, ...] = ()
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Return the datasets' names."""
-        return tuple(dataset.name for dataset in self.datasets)
-
-    def to_frame(self) -> pd.DataFrame:
-        """Return one row for each two datasets, without the columns that only a later run needs."""
-        return self.pairs.drop(columns=["key", "turned"], errors="ignore")
-
-    def mutual(self) -> pd.Series:
-        """Compute the mutual distance of each pair, the larger of its two relative distances.
-
-        1 is as far as the images of both lie from each other. A dataset that varies much has a long yardstick, by which all
-        others are near; by theirs it is far. Where one of the two has none, all its images being equal, it is nan.
-        """
-        return self.pairs[["relative_one", "relative_other"]].max(axis=1, skipna=False).rename("mutual")
-
-    def square(self, measure: Measure = "mutual") -> pd.DataFrame:
-        """Return one measure as a square table with datasets as index and columns.
-
-        Parameters
-        ----------
-        measure
-            ``relative`` takes the row as P. The others are symmetric; ``mutual`` is the larger of the two relatives.
-
-        Raises
-        ------
-        InputError
-            An unknown measure.
-        """
-        import numpy as np
-        import pandas as pd
-
-        if measure not in MEASURES:
-            raise InputError.of("measure", f"must be one of {', '.join(MEASURES)}", measure)
-        positions = {name: position for position, name in enumerate(self.names)}
-        values = np.full((len(positions), len(positions)), np.nan)
-        one, other = (self.pairs[side].map(positions).to_numpy() for side in ("one", "other"))
-        if measure == "mutual":
-            values[one, other] = values[other, one] = self.mutual()
-        else:
-            both = ("relative_one", "relative_other") if measure == "relative" else (measure, measure)
-            values[one, other], values[other, one] = (self.pairs[name] for name in both)
-        np.fill_diagonal(values, DIAGONAL[measure])
-        return pd.DataFrame(values, index=list(positions), columns=list(positions))
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the JSON document of ``howfar matrix --json``."""
-        return self._json(pairs=plain(self.to_frame()))
-
-    def _document(self) -> dict[str, Any]:
-        return self._json()
-
-    @classmethod
-    def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
-        matrix = super()._read(document, root)
-        if list(zip(matrix.pairs["one"], matrix.pairs["other"], strict=True)) != list(combinations(matrix.names, 2)):
-            raise ValueError("its table is of other datasets")
-        return matrix
-
-    def nearest(self) -> pd.DataFrame:
-        """Return each dataset's nearest and farthest other dataset, with relative distances over its own self-distance.
-
-        The dataset is taken as the primary one, so that these are the numbers of `howfar.compare`; None and nan where it has
-        no yardstick, all its images being equal.
-        """
-        import numpy as np
-        import pandas as pd
-
-        by_primary = self.square("relative").T
-        rows = []
-        for dataset in self.datasets:
-            others = by_primary[dataset.name].drop(dataset.name).dropna().sort_values(kind="stable")
-            ordered = list(others.items()) or [(None, np.nan)]
-            rows.append((dataset.name, dataset.n, *ordered[0], *ordered[-1]))
-        return pd.DataFrame(rows, columns=["dataset", "n", "nearest", "nearest_value", "farthest", "farthest_value"])
-
-    def table(self) -> Cells:
-        """Return header and cells, one row per dataset: its nearest and farthest other by its own self-distance."""
-        rows: list[tuple[str, ...]] = []
-        for row in self.nearest().fillna({"nearest": "–", "farthest": "–"}).to_dict("records"):
-            near, far = (f"{value:.2f}" if value == value else "–" for value in (row["nearest_value"], row["farthest_value"]))
-            rows.append((row["dataset"], str(row["n"]), row["nearest"], near, row["farthest"], far))
-        return ("dataset", "n", "nearest", "relative", "farthest", "relative"), rows
-
-    def caption(self) -> str:
-        return (
-            f"{len(self.datasets)} datasets, {len(self.pairs):,} pairs; {self.backbone.name} (q = {self.backbone.length:,}), "
-            f"{self.settings.projection} projection, seed {self.settings.seed}; "
-            "relative 1: as far as the row's images are from each other"
-        )

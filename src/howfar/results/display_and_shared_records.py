@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import platform
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass
 from datetime import UTC, datetime
 from functools import reduce
 from html import escape
 from importlib import metadata
 from operator import and_
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeAlias
 
 from howfar.formatting_and_escaping import format_interval, printable, signed
 from howfar.protocols import Rows
@@ -36,6 +36,31 @@ def plain(value: Any) -> Any:
 
 
 Cells: TypeAlias = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+class TableColumn(NamedTuple):
+    """Declare a column of a table for terminal, notebook and report: its title, its text, and the number to sort by.
+
+    The text is the name of a row's value, or a function of the row; `sort` is a value's name, "" for a column of texts.
+    """
+
+    title: str
+    text: str | Callable[[Any], object]
+    sort: str = ""
+
+    def of(self, row: Any) -> str:
+        """Return a row's text."""
+        return str(self.text(row) if callable(self.text) else value_of(row, self.text))
+
+
+def value_of(row: Any, name: str) -> Any:
+    """Return a value of a record, or of a frame's row as a mapping."""
+    return row[name] if isinstance(row, Mapping) else getattr(row, name)
+
+
+def cells(rows: Iterable[Any], columns: Sequence[TableColumn]) -> Cells:
+    """Return the header and the formatted cells of a table."""
+    return tuple(column.title for column in columns), [tuple(column.of(row) for column in columns) for row in rows]
 
 
 class Shown:
@@ -218,13 +243,9 @@ class Provenance:
     @classmethod
     def now(cls) -> Provenance:
         """Return the current time and the installed versions of `LIBRARIES`."""
-        return cls(
-            howfar=metadata.version("howfar"),
-            created=datetime.now(UTC).isoformat(timespec="seconds"),
-            python=platform.python_version(),
-            platform=platform.platform(),
-            libraries={name: metadata.version(name) for name in LIBRARIES},
-        )
+        created = datetime.now(UTC).isoformat(timespec="seconds")
+        libraries = {name: metadata.version(name) for name in LIBRARIES}
+        return cls(metadata.version("howfar"), created, platform.python_version(), platform.platform(), libraries)
 
 
 @dataclass(frozen=True, eq=False)

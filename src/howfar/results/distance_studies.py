@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import product
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
-from howfar.formatting_and_escaping import share
+from howfar.formatting_and_escaping import share_interval
 from howfar.results.comparison_result import Settings
 from howfar.results.display_and_shared_records import Cells, Interval, matching
-from howfar.results.result import StudyResult, holding, parquet_files
+from howfar.results.result import StudyResult, holding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,8 +28,6 @@ class Components(StudyResult):
     """
 
     DOCUMENT: ClassVar = "components.json"
-    TABLES: ClassVar = {"distances": "distances.parquet"}
-    COLUMNS: ClassVar = {"distances": holding("backbone dataset", "components o_dist_mean o_dist_scaled relative")}
     SUBJECT: ClassVar = ": the study of components"
 
     primary: str
@@ -37,10 +36,9 @@ class Components(StudyResult):
     components: tuple[int, ...]
     share: float
     plateaus: Mapping[str, int | None]
-    distances: pd.DataFrame
+    distances: pd.DataFrame = field(metadata=holding("backbone dataset", "components o_dist_mean o_dist_scaled relative"))
 
     def table(self) -> Cells:
-        """Return header and cells, one row per backbone and number of components: row-scaled O^dist of each secondary."""
         rows = []
         for (backbone, count), measured in self.distances.groupby(["backbone", "components"], sort=False):
             scaled = measured.set_index("dataset")["o_dist_scaled"]
@@ -51,7 +49,6 @@ class Components(StudyResult):
         return f"row-scaled O^dist from {self.primary} by the number of principal components (table 6)"
 
     def findings(self) -> list[str]:
-        """Return the plateau of each backbone."""
         return [self.plateau_line(name) for name in self.backbones]
 
     def plateau_line(self, backbone: str) -> str:
@@ -79,40 +76,23 @@ class Identity(StudyResult):
     A set holds the images of one person under one value of a variation. Each primary set is compared with the same person's
     other sets (own) and with all sets of other persons; a pair (own, other) is violated where the other is not farther.
 
-    Attributes
-    ----------
-    perturbations
-        Names of the perturbations, "none" (images as they are) before others.
-    components, projection
-        The number of components z, and what they were fitted on.
-    sets
-        One row a set: variation, person, value, images, reference (whether distances were measured from it).
-    distances
-        One row a backbone, perturbation, variation, primary set (reference_person, reference_value) and other set (person,
-        value): o_dist_mean, relative (over the primary set's self-distance; NaN where that has one image).
-    references
-        One row a backbone, perturbation, variation and primary set (person, value): violated (share of pairs), margin.
-    claims
-        One row a backbone, perturbation and variation: references, pairs, violated (share of all pairs) with low and high,
-        margin (median over the primary sets) with margin_low and margin_high, least (the smallest margin), holding (primary
-        sets without a violated pair), blind (violated to expect of distances that see the value and not the person), change (of
-        violated, from images as they are) with change_low and change_high, interval_over ("persons", "primary sets" or "").
-    images
-        I^dist of every image from the first primary set: backbone, perturbation, variation, person, value, image, i_dist_mean.
-    pictures
-        Images that show the persons: person, path, image, text (its values).
+    - `perturbations`: Names of the perturbations, "none" (images as they are) before others.
+    - `components`, `projection`: The number of components z, and what they were fitted on.
+    - `sets`: One row a set: variation, person, value, images, reference (whether distances were measured from it).
+    - `distances`: One row a backbone, perturbation, variation, primary set (reference_person, reference_value) and other set
+      (person, value): o_dist_mean, relative (over the primary set's self-distance; NaN where that has one image).
+    - `references`: One row a backbone, perturbation, variation and primary set (person, value): violated (share of pairs),
+      margin.
+    - `claims`: One row a backbone, perturbation and variation: references, pairs, violated (share of all pairs) with low and
+      high, margin (median over the primary sets) with margin_low and margin_high, least (the smallest margin), holding (primary
+      sets without a violated pair), blind (violated to expect of distances that see the value and not the person), change (of
+      violated, from images as they are) with change_low and change_high, interval_over ("persons", "primary sets" or "").
+    - `images`: I^dist of every image from the first primary set: backbone, perturbation, variation, person, value, image,
+      i_dist_mean.
+    - `pictures`: Images that show the persons: person, path, image, text (its values).
     """
 
     DOCUMENT: ClassVar = "identity.json"
-    TABLES: ClassVar = parquet_files("sets", "distances", "references", "claims", "images", "pictures")
-    COLUMNS: ClassVar = {
-        "distances": holding("backbone perturbation variation reference_person person", "o_dist_mean relative"),
-        "references": holding("backbone perturbation variation person", "violated margin"),
-        "claims": holding(
-            "backbone perturbation variation", "references pairs violated low high margin margin_low margin_high"
-        ),
-        "images": holding("backbone perturbation variation person image", "i_dist_mean"),
-    }
     SUBJECT: ClassVar = ": the study of identity"
 
     dataset: str
@@ -123,22 +103,22 @@ class Identity(StudyResult):
     components: int
     projection: str
     sets: pd.DataFrame
-    distances: pd.DataFrame
-    references: pd.DataFrame
-    claims: pd.DataFrame
-    images: pd.DataFrame
+    distances: pd.DataFrame = field(
+        metadata=holding("backbone perturbation variation reference_person person", "o_dist_mean relative")
+    )
+    references: pd.DataFrame = field(metadata=holding("backbone perturbation variation person", "violated margin"))
+    claims: pd.DataFrame = field(
+        metadata=holding("backbone perturbation variation", "references pairs violated low high margin margin_low margin_high")
+    )
+    images: pd.DataFrame = field(metadata=holding("backbone perturbation variation person image", "i_dist_mean"))
     pictures: pd.DataFrame
 
     def table(self) -> Cells:
-        """Return header and cells, one row per backbone, perturbation and variation: violated share and margin."""
         header = ("backbone", "perturbation", "variation", "pairs", "violated [95 % CI]", "median margin [95 % CI]", "hold")
         rows: list[tuple[str, ...]] = []
         for row in self.claims.to_dict("records"):
-            violated = share(row["violated"])
-            if row["low"] == row["low"]:
-                violated = f"{violated} [{share(row['low'])}, {share(row['high'])}]"
-            margin = f"{Interval.of(row, 'margin'):+.3f}"
-            holding = f"{row['holding']} of {row['references']}"
+            ends, margin = Interval.of(row, "violated", "low", "high"), f"{Interval.of(row, 'margin'):+.3f}"
+            violated, holding = share_interval(row["violated"], ends.low, ends.high), f"{row['holding']} of {row['references']}"
             names = (str(row["backbone"]), str(row["perturbation"]), str(row["variation"]))
             rows.append((*names, f"{row['pairs']:,}", violated, margin, holding))
         return header, rows
@@ -159,37 +139,22 @@ class Robustness(StudyResult):
     Every interval is a 95 % one over the images of the secondary categories, of which the same are drawn before and after, and
     for every backbone.
 
-    Attributes
-    ----------
-    perturbations
-        By perturbation its parameters in words.
-    k
-        The k closest and the k farthest categories by each backbone are perturbed; the k closest are compared.
-    settings
-        How distances were measured; `permutations`, `neighbours` and `rivals` are of no use here.
-    stability
-        One row a backbone and perturbation: kendall of the order by O^dist before and after, overlap (share of the k closest
-        that stay among them), change (of the perturbed categories' relative distance, on average), each with low and high.
-    overall
-        One row a backbone: kendall and overlap, averaged over the perturbations, with low and high.
-    differences
-        One row for each two backbones (one, other): kendall and overlap of `overall`, one less other, with low and high.
-    distances
-        One row a backbone, perturbation ("none" for the images as they are) and category: dataset, o_dist_mean, self_distance,
-        relative, components, rank by O^dist from 1 for the closest, and perturbed: whether its images were.
-    images
-        One row a backbone, perturbation ("none" among them) and image of a perturbed category: dataset, image, i_dist_mean,
-        relative (over P's self-distance in the same subspace).
+    - `perturbations`: By perturbation its parameters in words.
+    - `k`: The k closest and the k farthest categories by each backbone are perturbed; the k closest are compared.
+    - `settings`: How distances were measured; `permutations`, `neighbours` and `rivals` are of no use here.
+    - `stability`: One row a backbone and perturbation: kendall of the order by O^dist before and after, overlap (share of the k
+      closest that stay among them), change (of the perturbed categories' relative distance, on average), each with low and
+      high.
+    - `overall`: One row a backbone: kendall and overlap, averaged over the perturbations, with low and high.
+    - `differences`: One row for each two backbones (one, other): kendall and overlap of `overall`, one less other, with low and
+      high.
+    - `distances`: One row a backbone, perturbation ("none" for the images as they are) and category: dataset, o_dist_mean,
+      self_distance, relative, components, rank by O^dist from 1 for the closest, and perturbed: whether its images were.
+    - `images`: One row a backbone, perturbation ("none" among them) and image of a perturbed category: dataset, image,
+      i_dist_mean, relative (over P's self-distance in the same subspace).
     """
 
     DOCUMENT: ClassVar = "robustness.json"
-    TABLES: ClassVar = parquet_files("stability", "overall", "differences", "distances", "images")
-    COLUMNS: ClassVar = {
-        "stability": holding("backbone perturbation", "kendall overlap change"),
-        "overall": holding("backbone", "kendall overlap"),
-        "distances": holding("backbone perturbation dataset", "o_dist_mean rank"),
-        "images": holding("backbone perturbation dataset image", "i_dist_mean relative"),
-    }
     SUBJECT: ClassVar = ": the study of robustness"
 
     primary: str
@@ -198,11 +163,11 @@ class Robustness(StudyResult):
     perturbations: Mapping[str, str]
     k: int
     settings: Settings
-    stability: pd.DataFrame
-    overall: pd.DataFrame
+    stability: pd.DataFrame = field(metadata=holding("backbone perturbation", "kendall overlap change"))
+    overall: pd.DataFrame = field(metadata=holding("backbone", "kendall overlap"))
     differences: pd.DataFrame
-    distances: pd.DataFrame
-    images: pd.DataFrame
+    distances: pd.DataFrame = field(metadata=holding("backbone perturbation dataset", "o_dist_mean rank"))
+    images: pd.DataFrame = field(metadata=holding("backbone perturbation dataset image", "i_dist_mean relative"))
 
     def order(self, backbone: str, perturbation: str = UNCHANGED) -> list[str]:
         """Return the categories from closest to farthest by O^dist, before or after a perturbation."""
@@ -219,7 +184,6 @@ class Robustness(StudyResult):
         return [*order[: self.k], *order[-self.k :]]
 
     def table(self) -> Cells:
-        """Return header and cells, one row per backbone and perturbation."""
         rows: list[tuple[str, ...]] = []
         for row in self.stability.to_dict("records"):
             numbers = (with_interval(row, "kendall"), with_interval(row, "overlap"), with_interval(row, "change", "+"))
@@ -253,38 +217,22 @@ class StudiedBackbone:
 class Scenes(StudyResult):
     """Hold the distances of scene categories from primary ones, by several backbones (appendix D, figs 18 to 29).
 
-    Attributes
-    ----------
-    sizes
-        By category its readable images.
-    k
-        How many of the closest categories and images are shown, and of the farthest.
-    sets
-        The categories that the violins show instead; empty where they show the closest and the farthest.
-    settings
-        How distances were measured; `permutations`, `neighbours` and `rivals` are of no use here.
-    distances
-        One row a primary category, backbone and other category, the closest first: primary, backbone, dataset, n, o_dist_mean,
-        self_distance and relative with relative_low and relative_high (in that pair's subspace), components,
-        explained_variance, and rank by O^dist.
-    images
-        One row an image of the categories that the violins show: primary, backbone, dataset, image, i_dist_mean.
-    extremes
-        One row a primary category, backbone, other category and end (closest, farthest): the one image of the category that is
-        closest to the primary category, or farthest, by I^dist: dataset, end, image, path, i_dist_mean.
-    agreement
-        One row a primary category and two backbones (one, other): kendall of the categories' order by O^dist, and overlap, the
-        share of the k closest that they have in common; each with low and high of a 95 % interval over the categories' images.
+    - `sizes`: By category its readable images.
+    - `k`: How many of the closest categories and images are shown, and of the farthest.
+    - `sets`: The categories that the violins show instead; empty where they show the closest and the farthest.
+    - `settings`: How distances were measured; `permutations`, `neighbours` and `rivals` are of no use here.
+    - `distances`: One row a primary category, backbone and other category, the closest first: primary, backbone, dataset, n,
+      o_dist_mean, self_distance and relative with relative_low and relative_high (in that pair's subspace), components,
+      explained_variance, and rank by O^dist.
+    - `images`: One row an image of the categories that the violins show: primary, backbone, dataset, image, i_dist_mean.
+    - `extremes`: One row a primary category, backbone, other category and end (closest, farthest): the one image of the
+      category that is closest to the primary category, or farthest, by I^dist: dataset, end, image, path, i_dist_mean.
+    - `agreement`: One row a primary category and two backbones (one, other): kendall of the categories' order by O^dist, and
+      overlap, the share of the k closest that they have in common; each with low and high of a 95 % interval over the
+      categories' images.
     """
 
     DOCUMENT: ClassVar = "scenes.json"
-    TABLES: ClassVar = parquet_files("distances", "images", "extremes", "agreement")
-    COLUMNS: ClassVar = {
-        "distances": holding("primary backbone dataset", "n o_dist_mean relative rank"),
-        "images": holding("primary backbone dataset image", "i_dist_mean"),
-        "extremes": holding("primary backbone dataset end image path", "i_dist_mean"),
-        "agreement": holding("primary one other", "kendall overlap"),
-    }
     SUBJECT: ClassVar = ": the study of scenes"
 
     primaries: tuple[str, ...]
@@ -293,10 +241,10 @@ class Scenes(StudyResult):
     k: int
     sets: tuple[str, ...]
     settings: Settings
-    distances: pd.DataFrame
-    images: pd.DataFrame
-    extremes: pd.DataFrame
-    agreement: pd.DataFrame
+    distances: pd.DataFrame = field(metadata=holding("primary backbone dataset", "n o_dist_mean relative rank"))
+    images: pd.DataFrame = field(metadata=holding("primary backbone dataset image", "i_dist_mean"))
+    extremes: pd.DataFrame = field(metadata=holding("primary backbone dataset end image path", "i_dist_mean"))
+    agreement: pd.DataFrame = field(metadata=holding("primary one other", "kendall overlap"))
 
     def names(self) -> tuple[str, ...]:
         """Return the backbones' names."""
@@ -331,16 +279,11 @@ class Scenes(StudyResult):
         return images.iloc[: self.k].assign(rank=lambda frame: frame["dataset"].map(ranks))
 
     def table(self) -> Cells:
-        """Return header and cells, one row per primary category, backbone and place from either end."""
         rows: list[tuple[str, ...]] = []
-        for primary in self.primaries:
-            for backbone in self.names():
-                by_name: Any = self.measured(primary, backbone).set_index("dataset")
-                ends = zip(self.closest(primary, backbone), self.farthest(primary, backbone), strict=True)
-                for place, (near, far) in enumerate(ends, 1):
-                    relative = [str(Interval.of(by_name.loc[name], "relative")) for name in (near, far)]
-                    cells = (near, relative[0], far, relative[1])
-                    rows.append((primary, backbone, str(place), *cells))
+        for key in product(self.primaries, self.names()):
+            of = {row["dataset"]: str(Interval.of(row, "relative")) for row in self.measured(*key).to_dict("records")}
+            ends = zip(self.closest(*key), self.farthest(*key), strict=True)
+            rows += [(*key, str(place), near, of[near], far, of[far]) for place, (near, far) in enumerate(ends, 1)]
         header = ("primary", "backbone", "place", "closest", "relative [95 % CI]", "farthest", "relative [95 % CI]")
         return header, rows
 

@@ -9,12 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from howfar.formatting_and_escaping import format_number
-from howfar.io.atomic import replace
-from howfar.io.embedded_checksum import SEAL, UNSEALED, sealed
 from howfar.io.file_location import absolute
 from howfar.results.display_and_shared_records import Cells, NetworkReading, Skipped
-from howfar.results.file_checks import check_table
-from howfar.results.result import RecordedResult
+from howfar.results.file_checks import check_table, sealed_table
+from howfar.results.result import SingleFile
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +23,7 @@ PERFORMANCE_NAMES: Final = {"segmentation": "F", "multiclass": "F", "classificat
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Evaluation(RecordedResult):
+class Evaluation(SingleFile):
     """Hold the scores of a dataset's predictions against its masks or labels, made by `howfar.evaluate`.
 
     Attributes
@@ -68,6 +66,7 @@ class Evaluation(RecordedResult):
         Whether the maps are known to be predicted by tiles: those that howfar made say so.
     """
 
+    TABLES: ClassVar = {}
     COMMAND: ClassVar = "evaluate"
     MISSING: ClassVar = "pass a file that howfar evaluate -o wrote"
     DAMAGE: ClassVar = "was not written by howfar evaluate, or is damaged"
@@ -86,23 +85,9 @@ class Evaluation(RecordedResult):
     reading: NetworkReading | None = None
     tiled: bool = False
 
-    def save(self, file: str | Path) -> Path:
-        """Write a Parquet file with the scores in its metadata, and return its path."""
-        import pyarrow as pa
-        import pyarrow.parquet as pq
-
-        path = absolute(file)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        table = pa.Table.from_pandas(self.images, preserve_index=False)
+    def _sealed(self) -> bytes:
         document = json.dumps(self.to_dict(), ensure_ascii=False, allow_nan=False).encode()
-        metadata = {**(table.schema.metadata or {}), KEY: document, SEAL.encode(): UNSEALED.encode()}
-
-        def write(part: Path) -> None:
-            pq.write_table(table.replace_schema_metadata(metadata), part, compression="zstd")
-            part.write_bytes(sealed(part.read_bytes()))
-
-        replace(path, write)
-        return path
+        return sealed_table(self.images, {KEY: document}, compression="zstd")
 
     @classmethod
     def is_in(cls, file: str | Path) -> bool:
@@ -117,28 +102,16 @@ class Evaluation(RecordedResult):
         return isinstance(document, dict) and {"format", "dataset", "task", "scores"} <= document.keys()
 
     @classmethod
-    def load(cls, file: str | Path) -> Self:
-        """Read an evaluation file.
-
-        Raises
-        ------
-        MissingPathError
-            There is no such file.
-        StoreError
-            It is damaged, of another format, or was not written by `save`.
-        """
+    def _parsed(cls, path: Path) -> Self:
         import pyarrow.parquet as pq
 
-        path = absolute(file)
-        cls._check_there(path)
-        with cls._reading(path):
-            table = pq.read_table(path)
-            document = cls._checked((table.schema.metadata or {})[KEY], path)
-            evaluation = cls(**cls._values(document), images=table.to_pandas())
-            check_table(path, "")
-            if evaluation.images.empty:
-                raise ValueError("it has no rows")
-            return evaluation
+        table = pq.read_table(path)
+        document = cls._checked((table.schema.metadata or {})[KEY], path)
+        evaluation = cls(**cls._values(document), images=table.to_pandas())
+        check_table(path, "")
+        if evaluation.images.empty:
+            raise ValueError("it has no rows")
+        return evaluation
 
     def table(self) -> Cells:
         """Return header and formatted cells of the dataset scores; without labels there is no row."""

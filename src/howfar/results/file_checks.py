@@ -8,12 +8,12 @@ import re
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from functools import cache
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from howfar import registry
 from howfar.errors import InputError, one_line
-from howfar.io.atomic import naming
 from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
 from howfar.io.file_location import ready_folder
 
@@ -41,16 +41,15 @@ _HEAD: Final = 65_536
 """Bytes at the beginning of a picture or page in which its mark stands."""
 
 
-def write_table(frame: pd.DataFrame, file: Path, run: str, named: Path) -> None:
-    """Write a table as sealed Parquet with its run's id in the metadata; system errors name the path `named`."""
+def sealed_table(frame: pd.DataFrame, marks: Mapping[bytes, bytes], key: str = "", **options: Any) -> bytes:
+    """Return the bytes of a table as Parquet with `marks` in the metadata, sealed under `key`."""
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    table = pa.Table.from_pandas(frame, preserve_index=False)
-    marked = {**(table.schema.metadata or {}), MARK.encode(): run.encode(), SEAL.encode(): UNSEALED.encode()}
-    with naming(named):
-        pq.write_table(table.replace_schema_metadata(marked), file)
-        file.write_bytes(sealed(file.read_bytes(), file.name))
+    table, buffer = pa.Table.from_pandas(frame, preserve_index=False), BytesIO()
+    marked = {**(table.schema.metadata or {}), **marks, SEAL.encode(): UNSEALED.encode()}
+    pq.write_table(table.replace_schema_metadata(marked), buffer, **options)
+    return sealed(buffer.getvalue(), key)
 
 
 def run_of_table(file: Path) -> str:

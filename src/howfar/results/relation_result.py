@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Final, Literal
+from typing import TYPE_CHECKING, ClassVar, Final, Literal, TypeAlias
 
 from howfar.formatting_and_escaping import format_estimate, format_number, format_p, share, signed
-from howfar.results.display_and_shared_records import Cells, Interval, as_text
+from howfar.results.display_and_shared_records import Cells, Interval, TableColumn, as_text, cells
 from howfar.results.result import RecordedResult, holding
 
 if TYPE_CHECKING:
@@ -78,36 +78,40 @@ class PerformanceSlice:
     small: bool
 
 
-def distance_table(slices: Sequence[DistanceSlice]) -> Cells:
-    """Return header and cells of slices by distance, for terminal and report."""
-    header = ("slice", "dataset", "n", "relative [95 % CI]", "over 95th percentile", "less the rest", "p")
+Slice: TypeAlias = DistanceSlice | PerformanceSlice
+
+
+def slice_columns(slices: Sequence[Slice]) -> list[TableColumn]:
+    """Return the columns of a table of slices by distance, or by performance."""
+    name = TableColumn("slice", lambda each: f"{each.column} = {each.value or EMPTY}")
+    first = [name, TableColumn("dataset", "dataset"), TableColumn("n", "n", "n")]
+    rest = TableColumn("less the rest", lambda each: signed(each.difference, 3), "difference")
+    p = TableColumn("p", lambda each: SMALL if each.small else format_p(each.p_value), "p_value")
+    if any(isinstance(each, PerformanceSlice) for each in slices):
+        scored, listed = (TableColumn(title, title, title) for title in ("scored", "listed"))
+        mean = TableColumn("mean [95 % CI]", lambda each: Interval(each.mean, *(each.mean_ci or ())), "mean")
+        estimate = TableColumn("estimate", lambda each: format_number(each.estimate, 3), "estimate")
+        return [*first, scored, mean, rest, p, estimate, listed]
+    distance = TableColumn("relative [95 % CI]", lambda each: Interval(each.relative, *(each.relative_ci or ())), "relative")
+    far = TableColumn("over 95th percentile", lambda row: "–" if row.beyond_95 is None else share(row.beyond_95), "beyond_95")
+    energy = TableColumn(ENERGY[0], _energy, "energy")
+    p_of_energy = TableColumn(ENERGY[1], lambda each: SMALL if each.small else format_p(each.energy_p_value), "energy_p_value")
     # Slices that an earlier version made have none.
-    known = any(each.energy is not None for each in slices)
-    rows: list[tuple[str, ...]] = []
-    for each in slices:
-        distance = str(Interval(each.relative, *(each.relative_ci or ())))
-        far = "–" if each.beyond_95 is None else share(each.beyond_95)
-        energy = (format_number(each.energy), SMALL if each.small else format_p(each.energy_p_value))
-        if each.energy is not None and each.energy_ci is not None:
-            low, high = (format_number(end) for end in each.energy_ci)
-            energy = (f"{energy[0]} [{low}, {high}]", energy[1])
-        numbers = (str(each.n), distance, far, signed(each.difference, 3), _p(each))
-        rows.append((_name(each), each.dataset, *numbers, *(energy if known else ())))
-    return (*header, *(ENERGY if known else ())), rows
+    known = any(each.energy is not None for each in slices if isinstance(each, DistanceSlice))
+    return [*first, distance, far, rest, p, *([energy, p_of_energy] if known else [])]
 
 
-def performance_table(slices: Sequence[PerformanceSlice]) -> Cells:
-    """Return header and cells of slices by performance, for terminal and report."""
-    header = ("slice", "dataset", "n", "scored", "mean [95 % CI]", "less the rest", "p", "estimate", "listed")
-    rows: list[tuple[str, ...]] = []
-    for each in slices:
-        mean = str(Interval(each.mean, *(each.mean_ci or ())))
-        numbers = (str(each.n), str(each.scored), mean, signed(each.difference, 3), _p(each))
-        rows.append((_name(each), each.dataset, *numbers, format_number(each.estimate, 3), str(each.listed)))
-    return header, rows
+def _energy(each: DistanceSlice) -> str:
+    ends = "" if each.energy is None or each.energy_ci is None else f" [{', '.join(map(format_number, each.energy_ci))}]"
+    return f"{format_number(each.energy)}{ends}"
 
 
-def too_small(slices: Sequence[DistanceSlice | PerformanceSlice], fewest: int = 10) -> str:
+def slice_table(slices: Sequence[Slice]) -> Cells:
+    """Return header and cells of slices by distance, or by performance."""
+    return cells(slices, slice_columns(slices))
+
+
+def too_small(slices: Sequence[Slice], fewest: int = 10) -> str:
     """State how many slices are too small, and by which rule; return "" if none is."""
     count = sum(each.small for each in slices)
     if not count:
@@ -118,14 +122,6 @@ def too_small(slices: Sequence[DistanceSlice | PerformanceSlice], fewest: int = 
         f"{count} of {len(slices)} slices {has} fewer than {fewest} {of}, which is too small to say anything: "
         f"without interval and test, and {stand} last"
     )
-
-
-def _name(each: DistanceSlice | PerformanceSlice) -> str:
-    return f"{each.column} = {each.value or EMPTY}"
-
-
-def _p(each: DistanceSlice | PerformanceSlice) -> str:
-    return SMALL if each.small else format_p(each.p_value)
 
 
 @dataclass(frozen=True)
@@ -446,12 +442,6 @@ class Relation(RecordedResult):
     """
 
     DOCUMENT: ClassVar = "relation.json"
-    TABLES: ClassVar = {"images": "relation.parquet", "curves": "curves.parquet", "thresholds": "thresholds.parquet"}
-    COLUMNS: ClassVar = {
-        "images": holding("dataset image", "performance"),
-        "curves": holding("dataset image", "distance performance smoothed"),
-        "thresholds": holding("dataset", "threshold precision recall f"),
-    }
     FILLED: ClassVar = ("images",)
     COMMAND: ClassVar = "relate"
     MISSING: ClassVar = "run howfar relate on this folder first"
@@ -468,9 +458,9 @@ class Relation(RecordedResult):
     estimator: str | None
     estimates: tuple[SetEstimate, ...]
     failures: tuple[Failures, ...]
-    images: pd.DataFrame
-    curves: pd.DataFrame
-    thresholds: pd.DataFrame
+    images: pd.DataFrame = field(metadata=holding("dataset image", "performance", file="relation.parquet"))
+    curves: pd.DataFrame = field(metadata=holding("dataset image", "distance performance smoothed"))
+    thresholds: pd.DataFrame = field(metadata=holding("dataset", "threshold precision recall f"))
     gates: tuple[Gate, ...] = ()
     slices: tuple[PerformanceSlice, ...] = ()
 
@@ -493,7 +483,7 @@ class Relation(RecordedResult):
     def footer(self) -> list[str]:
         """Return warnings on doubted estimates, the verdict over all sets, the slices, and the notes."""
         verdict = [] if self.pooled_verdict is None else [self.pooled_verdict.text]
-        slices = [*as_text(*performance_table(self.slices)), *filter(None, [too_small(self.slices)])] if self.slices else []
+        slices = [*as_text(*slice_table(self.slices)), *filter(None, [too_small(self.slices)])] if self.slices else []
         return [*self.warnings(), *verdict, *slices, *self.notes]
 
     def gate(self, dataset: str) -> Gate | None:

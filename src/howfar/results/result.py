@@ -7,36 +7,29 @@ import hashlib
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import MISSING, Field, dataclass, fields
-from functools import cached_property
+from dataclasses import MISSING, Field, dataclass, field, fields
+from functools import cached_property, partial
+from inspect import get_annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_type_hints
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line, rule_broken
-from howfar.io.atomic import cut_off, move_in, naming, staging
+from howfar.io.atomic import cut_off, move_in, naming, replace, staging
 from howfar.io.embedded_checksum import SEAL, UNSEALED, sealed
 from howfar.io.file_location import absolute
 from howfar.io.lock import locked
 from howfar.io.untrusted_parquet import read_frame
+from howfar.results import file_checks
 from howfar.results.display_and_shared_records import Provenance, Shown, plain
-from howfar.results.file_checks import (
-    ASSESSMENT,
-    RUN,
-    check_document,
-    check_files,
-    check_table,
-    run_of_table,
-    stale_pictures,
-    write_table,
-)
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _FRAME = "pd.DataFrame"
+_HOLDS, _FILE = "holds", "file"
 PART: Final = "part"
 """In a field's metadata: it holds other results, which have folders of their own."""
 _LAST = ("notes", "provenance")
@@ -48,27 +41,18 @@ class Result(Shown):
     A result declares its fields and what is written here; its records may be nested dataclasses, tuples and mappings. None
     stands for what is undefined, in JSON as null.
 
-    Attributes
-    ----------
-    FORMAT, DOCUMENT, TABLES
-        The number of the format; the JSON file's name; the Parquet file of each field that is a table.
-    BESIDE
-        Further Parquet files that are written and never read.
-    LATER
-        Fields that are tables and that folders of earlier versions lack: without one the field has its default.
-    COLUMNS
-        What each field that is a table holds at least: names of columns, float for numbers and str for texts.
-    FILLED
-        Fields that hold something in every document, and tables that have rows.
-    TIMED
-        Fields that depend on how long something took here, which no other run repeats.
-    COMMAND, MISSING
-        The command that makes it, and where its files are to be looked for: the remedies of the error lines.
-    SUBJECT, DAMAGE
-        What the error lines call it after the folder, and how they say that it is damaged.
-    FIGURES, REPORT, PAGE
-        The registry's kind of its figures, by default that of the document's name; the name of what
-        draws its page; whether that is the folder's report.html.
+    - `FORMAT`, `DOCUMENT`: The number of the format; the JSON file's name.
+    - `TABLES`, `COLUMNS`, `LATER`: Made of the fields that are tables, as `holding` describes them: the Parquet file of each;
+      the columns that each holds at least, float for numbers and str for texts; those with a default, which they have in
+      folders of earlier versions.
+    - `BESIDE`: Further Parquet files that are written and never read.
+    - `FILLED`: Fields that hold something in every document, and tables that have rows.
+    - `TIMED`: Fields that depend on how long something took here, which no other run repeats.
+    - `COMMAND`, `MISSING`: The command that makes it, and where its files are to be looked for: the remedies of the error
+      lines.
+    - `SUBJECT`, `DAMAGE`: What the error lines call it after the folder, and how they say that it is damaged.
+    - `FIGURES`, `REPORT`, `PAGE`: The registry's kind of its figures, by default that of the document's name; the name of what
+      draws its page; whether that is the folder's report.html.
     """
 
     FORMAT: ClassVar[int] = 1
@@ -80,12 +64,23 @@ class Result(Shown):
     FILLED: ClassVar[tuple[str, ...]] = ()
     TIMED: ClassVar[tuple[str, ...]] = ()
     COMMAND: ClassVar[str]
-    MISSING: ClassVar[str]
+    MISSING: ClassVar[str] = ""
     SUBJECT: ClassVar[str] = ""
     DAMAGE: ClassVar[str] = "is damaged"
     FIGURES: ClassVar[str] = ""
     REPORT: ClassVar[str]
     PAGE: ClassVar[bool] = True
+
+    def __init_subclass__(cls) -> None:
+        super().__init_subclass__()
+        own = {name: vars(cls).get(name) for name, kind in get_annotations(cls).items() if kind == _FRAME}
+        tables = {name: table if isinstance(table, Field) else field() for name, table in own.items()}
+        files = {name: table.metadata.get(_FILE) or f"{name}.parquet" for name, table in tables.items()}
+        columns = {name: table.metadata[_HOLDS] for name, table in tables.items() if _HOLDS in table.metadata}
+        later = tuple(name for name, table in tables.items() if table.default_factory is not MISSING)
+        made = {"TABLES": {**cls.TABLES, **files}, "COLUMNS": {**cls.COLUMNS, **columns}, "LATER": cls.LATER + later}
+        for name in made.keys() - vars(cls).keys():
+            setattr(cls, name, made[name])
 
     @cached_property
     def run_id(self) -> str:
@@ -141,19 +136,20 @@ class Result(Shown):
         """
         root = absolute(folder)
         root.mkdir(parents=True, exist_ok=True)
-        check_files(root)
+        file_checks.check_files(root)
         for name, run in self._parts().items():
             run.save(root / name)
         text = self._sealed()
-        frames = self._frames()
+        frames, marks = self._frames(), {file_checks.MARK.encode(): self.run_id.encode()}
         with staging(root) as folder_beside:
             for name, frame in frames.items():
-                write_table(frame, folder_beside / name, self.run_id, root / name)
+                with naming(root / name):
+                    (folder_beside / name).write_bytes(file_checks.sealed_table(frame, marks, name))
             with naming(root / self.DOCUMENT):
                 (folder_beside / self.DOCUMENT).write_bytes(text)
             with locked(root):
                 self.discard(root)
-                for file in stale_pictures(root, (self.run_id, *self.parents)) if self.PAGE else ():
+                for file in file_checks.stale_pictures(root, (self.run_id, *self.parents)) if self.PAGE else ():
                     file.unlink(missing_ok=True)
                 move_in(folder_beside, root, [*frames, self.DOCUMENT])
                 # The last document written is the one reported: it is later than all others in its folder.
@@ -192,19 +188,18 @@ class Result(Shown):
             cls._check_there(root / cls.DOCUMENT)
             text = (root / cls.DOCUMENT).read_bytes()
             document = cls._checked(text, root)
-            run = _text_of(document, RUN)
-            for field_name, name in cls.TABLES.items():
-                if field_name in document or field_name not in cls.LATER:
-                    cls._check_there(root / name)
+            run = _text_of(document, file_checks.RUN)
+            for name in cls._stored(document).values():
+                cls._check_there(root / name)
             tables = [root / name for name in (*cls.TABLES.values(), *cls.BESIDE) if (root / name).is_file()]
             for table in tables:
-                if run_of_table(table) != run:
+                if file_checks.run_of_table(table) != run:
                     raise cls._of_two_runs(root, table.name)
             result = cls._read(document, root)._known_as(document, text, root)
             # Last, so that files of another format or run say so.
-            check_document(document, text, root / cls.DOCUMENT)
+            file_checks.check_document(document, text, root / cls.DOCUMENT)
             for table in tables:
-                check_table(table, required=SEAL in document)
+                file_checks.check_table(table, required=SEAL in document)
             return result
 
     @classmethod
@@ -213,7 +208,7 @@ class Result(Shown):
 
     def _known_as(self, document: Mapping[str, Any], text: bytes, root: Path) -> Self:
         """Set the ids from the document, and check that subfolders hold the results saved with this one."""
-        own, parts = _text_of(document, RUN), self._parts()
+        own, parts = _text_of(document, file_checks.RUN), self._parts()
         self.__dict__["run_id"] = own or hashlib.sha256(text).hexdigest()[:16]
         self.__dict__["parents"] = tuple(map(str, document.get("parents", ())))
         self.__dict__["folder"] = root
@@ -228,7 +223,7 @@ class Result(Shown):
 
     def _sealed(self) -> bytes:
         """Return the bytes of the JSON file, with the ids of this run, its sources and its parts, and their checksum."""
-        marks: dict[str, Any] = {RUN: self.run_id}
+        marks: dict[str, Any] = {file_checks.RUN: self.run_id}
         if self.parents:
             marks["parents"] = list(self.parents)
         if self._parts():
@@ -253,27 +248,28 @@ class Result(Shown):
     @classmethod
     def _read(cls, document: Mapping[str, Any], root: Path) -> Self:
         """Build the result from its checked document and the folder's tables."""
-        names = [name for name in cls.TABLES if name in document or name not in cls.LATER]
-        return cls(**cls._values(document), **cls._tables(root, names))
+        return cls(**cls._values(document), **cls._tables(document, root))
 
     @classmethod
-    def _tables(cls, root: Path, names: Iterable[str] | None = None) -> dict[str, pd.DataFrame]:
-        """Read the folder's tables, or the named ones, after checking that all exist."""
-        files = {name: cls.TABLES[name] for name in (cls.TABLES if names is None else names)}
-        for file in files.values():
-            cls._check_there(root / file)
-        tables = {name: read_frame(root / file) for name, file in files.items()}
+    def _stored(cls, document: Mapping[str, Any]) -> dict[str, str]:
+        """Return the Parquet files of a document's version, by field."""
+        return {name: file for name, file in cls.TABLES.items() if name in document or name not in cls.LATER}
+
+    @classmethod
+    def _tables(cls, document: Mapping[str, Any], root: Path) -> dict[str, pd.DataFrame]:
+        """Read the folder's tables, and check their columns."""
+        tables = {name: read_frame(root / file) for name, file in cls._stored(document).items()}
         for name, table in tables.items():
             for column, kind in cls.COLUMNS.get(name, {}).items():
                 if column not in table:
-                    raise ValueError(f"{files[name]} has no column {column}")
+                    raise ValueError(f"{cls.TABLES[name]} has no column {column}")
                 cells = table[column]
                 # A column without values may be of any type.
                 if cells.notna().any() and (cells.dtype.kind in "fiub") is not (kind is float):
                     must = "numbers" if kind is float else "texts"
-                    raise ValueError(f"{files[name]}: column {column} must hold {must}")
+                    raise ValueError(f"{cls.TABLES[name]}: column {column} must hold {must}")
             if name in cls.FILLED and table.empty:
-                raise ValueError(f"{files[name]} has no rows")
+                raise ValueError(f"{cls.TABLES[name]} has no rows")
         return tables
 
     @classmethod
@@ -316,7 +312,8 @@ class Result(Shown):
         remedy = f"run {cls.COMMAND} again"
         if cut_off(file.parent):
             raise MissingPathError(f"{file.parent}{cls.SUBJECT} is not finished, its writing was cut off: {remedy}")
-        raise MissingPathError(f"{file} is not there: {cls.MISSING}; where that was stopped before its end, {remedy}")
+        where = cls.MISSING or f"name a folder that howfar {cls.COMMAND} wrote"
+        raise MissingPathError(f"{file} is not there: {where}; where that was stopped before its end, {remedy}")
 
     @classmethod
     @contextmanager
@@ -330,7 +327,7 @@ class Result(Shown):
             raise
         except (ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             reason = one_line(f"{type(error).__name__}: {error}")
-            command = "assess" if (path / ASSESSMENT).is_file() else cls.COMMAND
+            command = "assess" if (path / file_checks.ASSESSMENT).is_file() else cls.COMMAND
             raise StoreError(f"{path}{cls.SUBJECT} {cls.DAMAGE} ({reason}): run {command} again") from error
 
 
@@ -348,9 +345,7 @@ class Plots:
         except UnknownNameError as error:
             raise AttributeError(str(error)) from error
 
-        def draw(**options: Any) -> Any:
-            return figure(self._result, **options)
-
+        draw = partial(figure, self._result)
         draw.__doc__ = figure.__doc__
         return draw
 
@@ -366,22 +361,51 @@ class RecordedResult(Result):
     notes: tuple[str, ...] = ()
 
 
+class SingleFile(RecordedResult):
+    """Store a result in one file, as a subclass reads and `_sealed` writes it."""
+
+    def save(self, file: str | Path) -> Path:
+        """Write the file, for an evaluation Parquet with the scores in its metadata, and return the named path."""
+        path = self._file(file)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        replace(path, lambda part: part.write_bytes(self._sealed()))
+        return absolute(file)
+
+    @classmethod
+    def load(cls, file: str | Path) -> Self:
+        """Read a file that `save` wrote; a folder stands for the ``certificate.json`` in it.
+
+        Raises
+        ------
+        MissingPathError
+            There is no such file.
+        StoreError
+            It is damaged, of another format, or was not written by `save`.
+        """
+        path = cls._file(file)
+        cls._check_there(path)
+        with cls._reading(path):
+            return cls._parsed(path)
+
+    @classmethod
+    def _file(cls, file: str | Path) -> Path:
+        return absolute(file)
+
+    @classmethod
+    def _parsed(cls, path: Path) -> Self:
+        raise NotImplementedError
+
+
 class StudyResult(RecordedResult):
-    """Give the results of a study file's studies their command, their remedy and a section of the study's page."""
+    """Give the results of a study file's studies their command and a section of the study's page."""
 
     COMMAND: ClassVar[str] = "study"
-    MISSING: ClassVar[str] = "name a folder that howfar study wrote"
     REPORT: ClassVar[str] = "section"
 
 
-def parquet_files(*tables: str) -> dict[str, str]:
-    """Return the Parquet file of each table, called as its field."""
-    return {name: f"{name}.parquet" for name in tables}
-
-
-def holding(texts: str, numbers: str) -> dict[str, type]:
-    """Return the types of the text and number columns that a table must have."""
-    return dict.fromkeys(texts.split(), str) | dict.fromkeys(numbers.split(), float)
+def holding(texts: str, numbers: str = "", file: str = "") -> dict[str, Any]:
+    """Describe a field that is a table by the text and number columns that it must have, and by its file if named otherwise."""
+    return {_HOLDS: dict.fromkeys(texts.split(), str) | dict.fromkeys(numbers.split(), float), _FILE: file}
 
 
 def _text_of(document: Mapping[str, Any], name: str) -> str:

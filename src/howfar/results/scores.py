@@ -65,17 +65,10 @@ class Score:
 
     def cells(self) -> tuple[str, ...]:
         """Return the fields as formatted texts, in the order of `HEADER`."""
+        numbers = (format_number(value, 3) for value in (self.relative, self.knn, self.percentile))
+        predicted = format_interval(self.predicted, self.predicted_low, self.predicted_high)
         flag = "–" if self.flag is None else ("FLAG" if self.flag else "ok")
-        return (
-            self.image,
-            format_number(self.relative, 3),
-            format_number(self.knn, 3),
-            format_number(self.percentile, 3),
-            format_p(self.p_value),
-            format_interval(self.predicted, self.predicted_low, self.predicted_high),
-            flag,
-            self.reason,
-        )
+        return self.image, *numbers, format_p(self.p_value), predicted, flag, self.reason
 
 
 HEADER = ("image", "relative", "kNN", "percentile", "p", "predicted", "flag", "why")
@@ -146,12 +139,8 @@ class Scores(Shown):
     def footer(self) -> list[str]:
         """Return each dataset's expected performance, the number of images not displayed, skipped files, and the notes."""
         more = [f"{len(self) - SHOWN} more images are in .to_frame()"] if len(self) > SHOWN else []
-        return [
-            *self.answers(),
-            *more,
-            *(f"skipped: {image.path}: {image.reason}" for image in self.skipped[:SHOWN]),
-            *self.notes,
-        ]
+        skipped = (f"skipped: {image.path}: {image.reason}" for image in self.skipped[:SHOWN])
+        return [*self.answers(), *more, *skipped, *self.notes]
 
     def answers(self) -> list[str]:
         """State in a line each dataset's expected performance; a doubted estimate comes after its warning."""

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from howfar.formatting_and_escaping import format_number
 from howfar.results.adaptation_result import ALL, F_ODS
 from howfar.results.display_and_shared_records import Cells, Interval, Skipped, matching, plain
-from howfar.results.result import RecordedResult, StudyResult, holding, parquet_files
+from howfar.results.result import RecordedResult, StudyResult, holding
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -19,31 +19,23 @@ if TYPE_CHECKING:
 class PerformanceByDistance(StudyResult):
     """Hold the change of image F with distance, before and after adaptation (section 4.2).
 
-    Attributes
-    ----------
-    of
-        The study of adaptation, by its name in the study file, whose folder lies beside this result's.
-    segmenters, architectures
-        The segmenters as the study file calls them, and what each of them is (unetplusplus, deepcrack, adsam).
-    seeds, adapted
-        Those of all models; the adapted model that the text is about, of the most shots by the first strategy but random.
-    tau, flat
-        The least mean F that counts as consistent, and the largest change over all distances that counts as none.
-    strata
-        `Adaptation.strata` of every segmenter, with its name in the column segmenter. Here and in slopes models that learnt
-        from background are left out.
-    slopes
-        One row a segmenter, model, secondary ("all": pooled within secondaries) and measure ("f_ods", F at the dataset's best
-        threshold as in the paper, or "f", F at the threshold tuned on P): n images of so many photographs, span
-        (of scaled distances, from the nearest of them to the farthest; of "all" the datasets' mean), mean (of F), slope of F on
-        scaled distance with low and high of its 95 % interval over photographs, lowest and highest of the seeds' own slopes
-        (NaN for "all"), kind ("falls", "rises", "consistent", "none") and verdict (the same in a sentence), and change: this
-        slope less that of M, with change_low and change_high. F and distance of an image are means over the seeds.
+    - `of`: The study of adaptation, by its name in the study file, whose folder lies beside this result's.
+    - `segmenters`, `architectures`: The segmenters as the study file calls them, and what each of them is (unetplusplus,
+      deepcrack, adsam).
+    - `seeds`, `adapted`: Those of all models; the adapted model that the text is about, of the most shots by the first strategy
+      but random.
+    - `tau`, `flat`: The least mean F that counts as consistent, and the largest change over all distances that counts as none.
+    - `strata`: `Adaptation.strata` of every segmenter, with its name in the column segmenter. Here and in slopes models that
+      learnt from background are left out.
+    - `slopes`: One row a segmenter, model, secondary ("all": pooled within secondaries) and measure ("f_ods", F at the
+      dataset's best threshold as in the paper, or "f", F at the threshold tuned on P): n images of so many photographs, span
+      (of scaled distances, from the nearest of them to the farthest; of "all" the datasets' mean), mean (of F), slope of F on
+      scaled distance with low and high of its 95 % interval over photographs, lowest and highest of the seeds' own slopes (NaN
+      for "all"), kind ("falls", "rises", "consistent", "none") and verdict (the same in a sentence), and change: this slope
+      less that of M, with change_low and change_high. F and distance of an image are means over the seeds.
     """
 
     DOCUMENT: ClassVar = "performance.json"
-    TABLES: ClassVar = parquet_files("strata", "slopes")
-    COLUMNS: ClassVar = {"slopes": holding("segmenter model dataset measure kind", "slope low high")}
     SUBJECT: ClassVar = ": the study of performance by distance"
 
     of: str
@@ -56,7 +48,7 @@ class PerformanceByDistance(StudyResult):
     tau: float
     flat: float
     strata: pd.DataFrame
-    slopes: pd.DataFrame
+    slopes: pd.DataFrame = field(metadata=holding("segmenter model dataset measure kind", "slope low high"))
 
     def pooled(self, measure: str = F_ODS) -> pd.DataFrame:
         """Return one measure's rows over all secondaries; with a single secondary, its own rows."""
@@ -64,17 +56,10 @@ class PerformanceByDistance(StudyResult):
         return matching(self.slopes, dataset=name, measure=measure)
 
     def table(self) -> Cells:
-        """Return header and cells, one row per segmenter and model: the slope of F on distance within the secondaries."""
-        rows: list[tuple[str, ...]] = [
-            (
-                str(row["segmenter"]),
-                str(row["model"]),
-                format_number(row["mean"], 3),
-                f"{Interval.of(row, 'slope', 'low', 'high'):+.3f}",
-                str(row["kind"]),
-            )
-            for row in self.pooled().to_dict("records")
-        ]
+        rows: list[tuple[str, ...]] = []
+        for row in self.pooled().to_dict("records"):
+            slope = f"{Interval.of(row, 'slope', 'low', 'high'):+.3f}"
+            rows.append((row["segmenter"], row["model"], format_number(row["mean"], 3), slope, row["kind"]))
         return ("segmenter", "model", "mean F", "slope [95 % CI]", "F by distance"), rows
 
     def caption(self) -> str:
@@ -87,25 +72,15 @@ class Suppression(StudyResult):
 
     `of`, `segmenters`, `architectures` and `seeds` are as in `PerformanceByDistance`.
 
-    Attributes
-    ----------
-    left
-        How many background images no model learnt from: on these false positives are measured.
-    shares
-        One row a segmenter and model (M, the model with the most shots, those with background): share of pixels of the
-        background left out that are taken for foreground, mean over images and seeds, with low and high of its 95 % interval
-        over photographs and trainings (NaN for a single photograph), lowest and highest of the seeds.
-    changes
-        `Adaptation.suppression` of every segmenter, with its name in the column segmenter: change of the share from the model
-        "of", and cost in mean F of the secondaries, with intervals.
+    - `left`: How many background images no model learnt from: on these false positives are measured.
+    - `shares`: One row a segmenter and model (M, the model with the most shots, those with background): share of pixels of the
+      background left out that are taken for foreground, mean over images and seeds, with low and high of its 95 % interval over
+      photographs and trainings (NaN for a single photograph), lowest and highest of the seeds.
+    - `changes`: `Adaptation.suppression` of every segmenter, with its name in the column segmenter: change of the share from
+      the model "of", and cost in mean F of the secondaries, with intervals.
     """
 
     DOCUMENT: ClassVar = "suppression.json"
-    TABLES: ClassVar = {"shares": "shares.parquet", "changes": "changes.parquet"}
-    COLUMNS: ClassVar = {
-        "shares": holding("segmenter model", "share"),
-        "changes": holding("segmenter model of", "change low high cost cost_low cost_high"),
-    }
     SUBJECT: ClassVar = ": the study of suppression"
 
     of: str
@@ -116,11 +91,10 @@ class Suppression(StudyResult):
     architectures: tuple[str, ...]
     seeds: tuple[int, ...]
     left: int
-    shares: pd.DataFrame
-    changes: pd.DataFrame
+    shares: pd.DataFrame = field(metadata=holding("segmenter model", "share"))
+    changes: pd.DataFrame = field(metadata=holding("segmenter model of", "change low high cost cost_low cost_high"))
 
     def table(self) -> Cells:
-        """Return header and cells, one row per segmenter and model: false positive share, its change, and the cost in F."""
         changes = self.changes.set_index(["segmenter", "model"])
         rows: list[tuple[str, ...]] = []
         for row in self.shares.to_dict("records"):
@@ -170,22 +144,14 @@ class EdgeDifference:
 class Edges(StudyResult):
     """Hold measures of trained models' maps on a dataset without foreground (fig. 2 of the paper).
 
-    Attributes
-    ----------
-    of, seed
-        The study whose models M these are, and the seed that they were trained with.
-    models, differences
-        A record of each model, in the study's order; one of each two models.
-    shown
-        The images that the figure shows.
-    images
-        One row a model and image: model, image, path, map (8-bit probabilities, below the study's folder), foreground,
-        probability and edges as in `ModelEdges`.
+    - `of`, `seed`: The study whose models M these are, and the seed that they were trained with.
+    - `models`, `differences`: A record of each model, in the study's order; one of each two models.
+    - `shown`: The images that the figure shows.
+    - `images`: One row a model and image: model, image, path, map (8-bit probabilities, below the study's folder), foreground,
+      probability and edges as in `ModelEdges`.
     """
 
     DOCUMENT: ClassVar = "edges.json"
-    TABLES: ClassVar = {"images": "images.parquet"}
-    COLUMNS: ClassVar = {"images": holding("model image path map", "foreground probability edges")}
     SUBJECT: ClassVar = ": the study of edges"
 
     dataset: str
@@ -194,14 +160,13 @@ class Edges(StudyResult):
     models: tuple[ModelEdges, ...]
     differences: tuple[EdgeDifference, ...]
     shown: tuple[str, ...]
-    images: pd.DataFrame
+    images: pd.DataFrame = field(metadata=holding("model image path map", "foreground probability edges"))
     skipped: tuple[Skipped, ...] = ()
 
     def table(self) -> Cells:
-        """Return header and cells, one row per model."""
+        names = ("foreground", "probability", "edges")
         rows: list[tuple[str, ...]] = [
-            (each.model, f"{each.threshold:.2f}", str(each.foreground), str(each.probability), str(each.edges))
-            for each in self.models
+            (each.model, f"{each.threshold:.2f}", *(str(getattr(each, name)) for name in names)) for each in self.models
         ]
         return ("model", "threshold", "foreground", "mean probability", "follows edges"), rows
 
@@ -209,7 +174,6 @@ class Edges(StudyResult):
         return f"what M of {self.of} draws on {self.dataset}, means over {self.models[0].n} images [95 % interval] (fig. 2)"
 
     def footer(self) -> list[str]:
-        """Return the notes and the number of skipped images."""
         return [*self.notes, *([f"{len(self.skipped)} files were skipped (.skipped)"] if self.skipped else [])]
 
 
@@ -228,56 +192,37 @@ class Pool(StudyResult):
     were held out; ODS at the dataset's best, as in section 3.3 of the paper. Where several seeds were trained, values are means
     over them.
 
-    Attributes
-    ----------
-    of, strategy
-        The study of adaptation, and the strategy whose models are compared.
-    primary, secondaries, blind
-        Names of the datasets; of the blind ones those with masks.
-    models, shots, seeds
-        The models' names, how many images of each secondary they learnt from, ascending from 0, and the seeds.
-    wishes, weights
-        The wishes that are answered; their weights, empty where none were given.
-    level, flat, floor
-        The mean F that counts as reached; the change of F over a dataset's distances that counts as none; the mean F and
-        precision below which no model is recommended.
-    tuned
-        Whether the trainings' thresholds were tuned on photographs of P that were held out.
-    hardware
-        What seconds were measured on: processor, cores, threads, device.
-    scores
-        One row a model, number of shots and dataset: n (images with a mask that all models were scored on), photographs,
-        left_out (images that some model was not scored on), ods, mean_f, mean_f_low, mean_f_high, mean_f_ods (mean F of the
-        images at the ODS threshold), chance (mean F of marking every pixel), precision, recall, and
-        lean = precision − recall, each with _low and _high of its 95 %
-        interval; seeds_std (standard deviation of mean_f over seeds, NaN for one); slope, slope_low, slope_high (of F on
-        scaled distance, from the study of adaptation, ends averaged over seeds; NaN for blind datasets) and verdict: falls,
-        rises, consistent or none.
-    labels
-        One row a model and dataset ("all": the mean over secondaries): until, the fewest shots tried at which mean F reaches
-        the level (NaN where none does), gain of mean F at the fewest shots above 0, gain_low, gain_high.
-    spreads
-        One row a model and number of shots: mean (of mean F over the secondary datasets), lowest, lowest_dataset, highest,
-        sets_std (standard deviation over datasets), seeds_std (of the mean over seeds, NaN for one).
-    distances
-        One row a model and secondary: o_dist_mean, o_dist_scaled and relative, by the features of the first seed's M.
-    costs
-        One row a model: segmenter, size of its input, parameters, trained (those that training changes).
-    timings
-        One row a model, image and round: seconds_per_image, one image at a time. They differ from run to run.
-    rankings
-        One row a wish and model: value with low and high of its 95 % interval (precision, recall, shots until the level,
-        lowest mean F of M); rank, rank_low, rank_high; first, the share of draws in which it is first; over, the difference
-        from the best of the other models, over_low, over_high (NaN for few labels).
-    timed_rankings
-        The same for the wish fast (seconds an image), and for "weighted" where weights were given. They depend on the timings,
-        so that they may differ from run to run.
+    - `of`, `strategy`: The study of adaptation, and the strategy whose models are compared.
+    - `primary`, `secondaries`, `blind`: Names of the datasets; of the blind ones those with masks.
+    - `models`, `shots`, `seeds`: The models' names, how many images of each secondary they learnt from, ascending from 0, and
+      the seeds.
+    - `wishes`, `weights`: The wishes that are answered; their weights, empty where none were given.
+    - `level`, `flat`, `floor`: The mean F that counts as reached; the change of F over a dataset's distances that counts as
+      none; the mean F and precision below which no model is recommended.
+    - `tuned`: Whether the trainings' thresholds were tuned on photographs of P that were held out.
+    - `hardware`: What seconds were measured on: processor, cores, threads, device.
+    - `scores`: One row a model, number of shots and dataset: n (images with a mask that all models were scored on),
+      photographs, left_out (images that some model was not scored on), ods, mean_f, mean_f_low, mean_f_high, mean_f_ods (mean F
+      of the images at the ODS threshold), chance (mean F of marking every pixel), precision, recall, and lean = precision −
+      recall, each with _low and _high of its 95 % interval; seeds_std (standard deviation of mean_f over seeds, NaN for one);
+      slope, slope_low, slope_high (of F on scaled distance, from the study of adaptation, ends averaged over seeds; NaN for
+      blind datasets) and verdict: falls, rises, consistent or none.
+    - `labels`: One row a model and dataset ("all": the mean over secondaries): until, the fewest shots tried at which mean F
+      reaches the level (NaN where none does), gain of mean F at the fewest shots above 0, gain_low, gain_high.
+    - `spreads`: One row a model and number of shots: mean (of mean F over the secondary datasets), lowest, lowest_dataset,
+      highest, sets_std (standard deviation over datasets), seeds_std (of the mean over seeds, NaN for one).
+    - `distances`: One row a model and secondary: o_dist_mean, o_dist_scaled and relative, by the features of the first seed's
+      M.
+    - `costs`: One row a model: segmenter, size of its input, parameters, trained (those that training changes).
+    - `timings`: One row a model, image and round: seconds_per_image, one image at a time. They differ from run to run.
+    - `rankings`: One row a wish and model: value with low and high of its 95 % interval (precision, recall, shots until the
+      level, lowest mean F of M); rank, rank_low, rank_high; first, the share of draws in which it is first; over, the
+      difference from the best of the other models, over_low, over_high (NaN for few labels).
+    - `timed_rankings`: The same for the wish fast (seconds an image), and for "weighted" where weights were given. They depend
+      on the timings, so that they may differ from run to run.
     """
 
     DOCUMENT: ClassVar = "pool.json"
-    TABLES: ClassVar = parquet_files(
-        "scores", "labels", "spreads", "distances", "costs", "timings", "rankings", "timed_rankings"
-    )
     TIMED: ClassVar = ("hardware", "timings", "timed_rankings")
     SUBJECT: ClassVar = ": the study of the pool"
 
@@ -328,7 +273,6 @@ class Pool(StudyResult):
         return (*self.wishes, WEIGHTED) if self.weights else self.wishes
 
     def table(self) -> Cells:
-        """Return header and cells, one row per wish and model: rank with its interval, and the share of draws won."""
         rows: list[tuple[str, ...]] = []
         for wish in self.answered():
             for row in self.ranking(wish).to_dict("records"):
@@ -365,9 +309,7 @@ class Prompting(RecordedResult):
 
     DOCUMENT: ClassVar = "prompting.json"
     TABLES: ClassVar = {"images": "prompting.parquet"}
-    COLUMNS: ClassVar = {"images": holding("prompt dataset image", "f")}
     COMMAND: ClassVar = "prompts"
-    MISSING: ClassVar = "name a folder that howfar prompts wrote"
     SUBJECT: ClassVar = ": the study of prompts"
     REPORT: ClassVar = "prompting"
 
@@ -375,7 +317,7 @@ class Prompting(RecordedResult):
     prompts: tuple[str, ...]
     settings: Mapping[str, Any]
     scores: pd.DataFrame
-    images: pd.DataFrame
+    images: pd.DataFrame = field(metadata=holding("prompt dataset image", "f"))
     skipped: tuple[Skipped, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:

@@ -1,8 +1,9 @@
 """Draw estimated performance of datasets and sites, estimators' errors, probable failures, and certificates."""
 
 from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -13,9 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from howfar.errors import HowfarError, check_at_least
-from howfar.figures import Caption, registered, style
+from howfar.figures import Caption, style
 from howfar.figures.contact_sheets import Thumbnail, highest, square, thumbnail, unit_values
-from howfar.figures.style import ForestRow, forest, frame_forest
+from howfar.figures.style import ForestRow, forest, frame_forest, report_figure
 from howfar.formatting_and_escaping import format_estimate, format_interval, says_nothing
 from howfar.results import Relation
 from howfar.results.assessment_result import Assessment
@@ -59,20 +60,15 @@ def _estimates_caption(relation: Relation) -> Caption:
     )
 
 
-class ExpectedRow(NamedTuple):
-    """Hold a row: dataset, estimate with its interval, measured value if known, the number at the right, look, and gate."""
+@dataclass(frozen=True)
+class ExpectedRow(ForestRow):
+    """Hold a dataset's estimate as a row, its measured value if known, and whether it lies outside the gate."""
 
-    dataset: str
-    value: float | None
-    low: float | None
-    high: float | None
-    measured: float | None
-    text: str
-    look: style.Look
-    outside: bool
+    measured: float | None = None
+    outside: bool = False
 
 
-@registered(_estimates_caption, shows=lambda relation: bool(relation.estimates), phone=True)
+@report_figure(_estimates_caption, shows=lambda relation: bool(relation.estimates), phone=True)
 def estimates(relation: Relation, *, limit: int = 30) -> Figure:
     """Draw each dataset's predicted mean performance with its interval, and the measured mean if known.
 
@@ -88,28 +84,27 @@ def estimates(relation: Relation, *, limit: int = 30) -> Figure:
         text = f"{format_estimate(row.predicted, row.low, row.high)}  {100 * row.level:.0f} %{other}"
         gate, ends = relation.gate(row.dataset), (row.predicted, row.low, row.high)
         outside = gate is not None and gate.inside is False
-        rows.append(ExpectedRow(row.dataset, *ends, row.measured, text, look_of[row.dataset], outside))
+        own = look_of[row.dataset]
+        rows.append(ExpectedRow(row.dataset, *ends, own, text, measured=row.measured, outside=outside))
     usual = style.name_text(relation.estimator or shown[0].estimator)
     title = f"{ESTIMATES_TITLE}, by “{usual}”: {style.name_text(relation.metric, 40)}"
     return _expectations(rows, title, "mean performance", "estimate [interval]  level", left_out)
 
 
-@style.drawing()
 def _expectations(rows: Sequence[ExpectedRow], title: str, axis: str, heading: str, note: str) -> Figure:
     """Draw expected and measured values on the scale of 0 to 1; a line stands above the first measured row of several."""
     figure, (axes,) = style.side_by_side(1.5 + 0.36 * len(rows), 1, rows=len(rows))
-    dots = (ForestRow(row.dataset, row.value, None, None, row.look, row.text) for row in rows)
-    forest(axes, dots, width=0)
+    forest(axes, [replace(row, low=None, high=None) for row in rows], width=0)
     for place, row in enumerate(rows):
         if row.low is not None and row.high is not None:
             unhatched: dict[str, Any] = {"fc": row.look.colour, "ec": "none", "alpha": 0.45}
             keywords = HATCHED if row.outside else unhatched
-            axes.barh(place, row.high - row.low, 2 * HALF, row.low, label=f"ci:{row.dataset}", **keywords)
+            axes.barh(place, row.high - row.low, 2 * HALF, row.low, label=f"ci:{row.name}", **keywords)
         if row.measured is not None:
-            axes.plot([row.measured], [place], label=f"measured:{row.dataset}", clip_on=False, **TRUTH)
+            axes.plot([row.measured], [place], label=f"measured:{row.name}", clip_on=False, **TRUTH)
     asked = sum(row.measured is None for row in rows)
     ordered = all(row.measured is None for row in rows[:asked])
-    frame_forest(axes, [style.name_text(row.dataset, 22) for row in rows], [asked] if ordered and 0 < asked < len(rows) else ())
+    frame_forest(axes, [style.name_text(row.name, 22) for row in rows], [asked] if ordered and 0 < asked < len(rows) else ())
     axes.set(xlim=(-0.03, 1.03), xlabel=axis, title=" ")
     style.head_numbers(axes, heading)
     dot: dict[str, Any] = {"color": style.MUTED, "marker": "o", "ms": 7, "mec": style.PAPER, "lw": 3}
@@ -141,7 +136,7 @@ def _sites_caption(assessment: Assessment) -> Caption:
     )
 
 
-@registered(_sites_caption, shows=lambda assessment: any(site.estimate is not None for site in assessment.sites), phone=True)
+@report_figure(_sites_caption, shows=lambda assessment: any(site.estimate is not None for site in assessment.sites), phone=True)
 def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     """Draw each site's expected mean performance with its interval, then labelled sites with their measured values.
 
@@ -155,8 +150,8 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     for site in shown:
         measured = "" if site.measured is None else f", measured {site.measured:.2f}"
         text = "not to be trusted" if site.doubted else f"{site.expected()}{measured}"
-        ends = site.estimate, site.low, site.high
-        rows.append(ExpectedRow(site.dataset, *ends, site.measured, text, look_of[site.dataset], site.inside is False))
+        ends, own = (site.estimate, site.low, site.high), look_of[site.dataset]
+        rows.append(ExpectedRow(site.dataset, *ends, own, text, measured=site.measured, outside=site.inside is False))
     axis = f"{assessment.performance_name}, mean over a site's images"
     title = f"{SITES_TITLE}: {style.name_text(assessment.metric, 48)}"
     return _expectations(rows, title, axis, f"expected, {100 * shown[0].level:.0f} %", left_out)
@@ -172,8 +167,7 @@ def _errors_caption(relation: Relation) -> Caption:
     )
 
 
-@registered(_errors_caption, shows=lambda relation: bool(relation.judgements), phone=True)
-@style.drawing()
+@report_figure(_errors_caption, shows=lambda relation: bool(relation.judgements), phone=True)
 def judgements(relation: Relation) -> Figure:
     """Draw each estimator's mean absolute error per image (filled) and per set mean (hollow).
 
@@ -225,13 +219,12 @@ def _failures_caption(relation: Relation) -> Caption:
     )
 
 
-@registered(
+@report_figure(
     _failures_caption,
     shows=lambda relation: (relation.images["listed"].astype(bool) & relation.images["path"].astype(bool)).any(),
     vector=False,
     phone=True,
 )
-@style.drawing()
 def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     """Draw, for each dataset, the k listed images with the lowest estimates, and the prediction of each.
 
@@ -310,8 +303,7 @@ def _steps_caption(certificate: Certificate) -> Caption:
     )
 
 
-@registered(_steps_caption, shows=lambda certificate: len(_known(certificate)) > 1, phone=True)
-@style.drawing()
+@report_figure(_steps_caption, shows=lambda certificate: len(_known(certificate)) > 1, phone=True)
 def certificate_steps(certificate: Certificate) -> Figure:
     """Draw the estimate and its interval after each label, and the level in question."""
     steps = _known(certificate)
@@ -343,14 +335,13 @@ def _sample_caption(certificate: Certificate) -> Caption:
 
 
 # What is predicted is performance, which false positives are not.
-@registered(
+@report_figure(
     _sample_caption,
     shows=lambda certificate: (
         len(_pairs(certificate)) > 1 and not certificate.of_false_positives and certificate.against is None
     ),
     phone=True,
 )
-@style.drawing()
 def certificate_sample(certificate: Certificate) -> Figure:
     """Draw predicted against measured performance of the labelled images."""
     predicted, measured = np.array(_pairs(certificate)).T
