@@ -96,7 +96,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     ),
     "studies": _entries(
         "paper.backbones_and_components: DISTANCE",
-        "paper.edges: EDGES",
+        "paper.edge_following: EDGES",
         "paper.slopes_and_suppression: PERFORMANCE",
         "studies.adaptation.several_segmenters: ADAPTATION",
         "paper.model_pool: POOL",
@@ -109,7 +109,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     ),
     "study_sections": _entries(
         "paper.backbones_and_components_report: distance=distance_section",
-        "paper.edges_report: edges=section",
+        "paper.edge_following: edges=section",
         "paper.slopes_and_suppression_report: performance=performance_section",
         "report.adaptation_report: adaptation=section",
         "paper.model_pool_report: pool=section",
@@ -176,7 +176,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "report.study_report: section=write_section_report study=write_study_report",
         "report.certificate_report: certificate=write_certificate_report",
     ),
-    "edges_figures": _entries("paper.edges_report: edges_rows"),
+    "edges_figures": _entries("paper.edge_following: edges_rows"),
     "performance_figures": _entries("paper.slopes_and_suppression_report: performance_slopes"),
     "adaptations_figures": _entries("figures.adaptation_figures: adaptations_bars=adaptation_bars"),
     "suppression_figures": _entries("paper.slopes_and_suppression_report: suppression"),

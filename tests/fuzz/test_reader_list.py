@@ -96,7 +96,7 @@ NOT_FUZZED_WHY = {
     "reads images by howfar.data.read_bytes and decode, which are fuzzed as image": (
         "demo/crack_detector.py explore/run_pictures.py figures/contact_sheets.py paper/prompts_report.py adaptation_ways.py "
         "pipeline/prediction.py segmenters/norm_adaptation.py studies/select_images.py pipeline/scorer.py "
-        "studies/adaptation/adapt.py studies/adaptation/models.py studies/corruption.py paper/edges.py "
+        "studies/adaptation/adapt.py studies/adaptation/models.py studies/corruption.py paper/edge_following.py "
         "paper/model_pool.py paper/prompts.py training/image_mask_pairs.py"
     ),
     "reads back what it wrote, for its own tests": "explore/page_data.py",

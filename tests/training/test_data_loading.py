@@ -48,17 +48,17 @@ def test_the_order_depends_on_seed_and_epoch_alone() -> None:
     orders = {}
     for seed in (0, 1):
         for epoch in (2, 0, 1):
-            order = EpochOrder(20, seed)
+            order = EpochOrder([(range(20), 1)], 20, seed)
             order.set_epoch(epoch)
             found = list(order)
             torch.manual_seed(epoch)
             assert list(order) == found
-            assert {one for one, _ in found} == {epoch}
-            assert sorted(place for _, place in found) == list(range(20))
-            orders[seed, epoch] = tuple(place for _, place in found)
+            assert {one for one, _, _ in found} == {epoch}
+            assert sorted(place for _, place, _ in found) == list(range(20))
+            orders[seed, epoch] = tuple(place for _, place, _ in found)
     assert len(set(orders.values())) == 6
     assert tuple(range(20)) not in orders.values()
-    assert len(EpochOrder(20, 0)) == 20
+    assert len(EpochOrder([(range(20), 1)], 20, 0)) == 20
 
 
 def test_augmentation_depends_on_seed_epoch_and_place_alone() -> None:

@@ -123,10 +123,7 @@ class Detector:
 
 
 def pixel_features(image: NDArray[np.uint8]) -> Field:
-    """Compute the features of every pixel, float32 (q, h, w), that `Detector` describes.
-
-    An image that is not uint8 (h, w, 3) raises `InputError`.
-    """
+    """Compute the features of every pixel, float32 (q, h, w), that `Detector` describes; `InputError` for other images."""
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise InputError.of("image", "must be uint8 of shape (h, w, 3)", f"{image.dtype} {image.shape}")
     grey = np.asarray(Image.fromarray(image).convert("L"), np.float32)

@@ -34,10 +34,7 @@ LEVEL: Final = 0.05
 
 @style.drawing()
 def violins(table: DistanceTable) -> Figure:
-    """Draw the distribution of I^dist in each of the first `MOST` secondaries, a panel per backbone.
-
-    After fig. 3 of Achara & Pandey. Each panel has an axis of its own, as each backbone has features of its own.
-    """
+    """Draw the distribution of I^dist in each of the first `MOST` secondaries, a panel per backbone, after fig. 3."""
     height = 0.5 * min(len(table.secondaries), MOST) + 0.75
     figure, panels, left_out, _ = _panels(table, height)
     for axes, shown in panels:
@@ -84,9 +81,9 @@ def _panels(table: DistanceTable, height: float) -> tuple[Figure, list[tuple[Axe
 class BackboneOrder:
     """Hold a backbone's answer: whether the datasets without cracks are farthest.
 
-    `nearest` is the dataset without cracks that is nearest by O^dist, `farthest` the farthest of the others. `holds` says
-    whether every dataset without cracks is farther than every other by O^dist, `relative` the same by relative distance, None
-    where that is undefined; `apart` whether the intervals of the two distances do not overlap, None without intervals.
+    `nearest` has no cracks, `farthest` is one of the others, by O^dist. `holds` says whether every dataset without cracks is
+    farther than every other, `relative` the same by relative distance, None where that is undefined; `apart` whether the
+    intervals of the two distances do not overlap, None without intervals.
     """
 
     nearest: DatasetSummary
@@ -95,12 +92,6 @@ class BackboneOrder:
     relative: bool | None
     apart: bool | None
     trivial: bool
-
-    @property
-    def ratio(self) -> float | None:
-        """Return the nearest distance without cracks over the farthest other one; None if the latter is 0."""
-        other = self.farthest.o_dist_mean
-        return self.nearest.o_dist_mean / other if other > 0 else None
 
 
 def orders(table: DistanceTable, symbols: Mapping[str, str]) -> dict[str, BackboneOrder]:
@@ -127,24 +118,8 @@ def orders(table: DistanceTable, symbols: Mapping[str, str]) -> dict[str, Backbo
     return found
 
 
-def features(table: DistanceTable) -> doc.Table:
-    """List each backbone's feature (table 1)."""
-    named = "the registered name (howfar backbones); M of a study is its model trained on P alone"
-    return doc.tabulate(
-        table.features,
-        ("backbone", "", lambda each: doc.Cell(each.label)),
-        ("loaded as", named, lambda each: doc.Cell(each.registered + (f", M of {each.model}" if each.model else ""))),
-        ("feature", "", lambda each: doc.Cell(each.feature)),
-        ("q", "length of the feature", lambda each: doc.count(each.length)),
-    )
-
-
 def by_backbone(table: DistanceTable) -> dict[str, doc.Table]:
-    """Build the tables scaled (table 2), relative, raw and last-third, with a row per backbone and a column per secondary.
-
-    Row-scaled O^dist, with the two farthest datasets of each row bold if there are more; O^dist over P's self-distance, and in
-    mean form beside P's self-distance, with their intervals; the share of a dataset's range of I^dist in its last third.
-    """
+    """Build the tables scaled (table 2), relative, raw and last-third, with a row per backbone and a column per secondary."""
     rows: dict[str, list[tuple[doc.Cell, ...]]] = {"scaled": [], "relative": [], "raw": [], "last-third": []}
     for comparison in table.comparison.comparisons:
         name, datasets, spans = doc.Cell(comparison.backbone.name), comparison.datasets, spans_of(comparison)
@@ -173,16 +148,16 @@ def without_cracks(orders: Mapping[str, BackboneOrder]) -> doc.Table:
     def dataset(each: DatasetSummary) -> doc.Cell:
         return doc.Cell(f"{each.name} {format_number(each.o_dist_mean, 3)}")
 
+    def ratio(row: tuple[str, BackboneOrder]) -> doc.Cell:
+        other = row[1].farthest.o_dist_mean
+        return doc.decimal(row[1].nearest.o_dist_mean / other if other > 0 else None)
+
     return doc.tabulate(
         orders.items(),
         ("backbone", "", lambda row: doc.Cell(f"{row[0]} (trivial)" if row[1].trivial else row[0])),
         ("nearest without cracks", least, lambda row: dataset(row[1].nearest)),
         ("farthest other", "the other dataset with the greatest O^dist", lambda row: dataset(row[1].farthest)),
-        (
-            "ratio",
-            "of the two distances; above 1 all datasets without cracks are farthest",
-            lambda row: doc.decimal(row[1].ratio),
-        ),
+        ("ratio", "of the two distances; above 1 all datasets without cracks are farthest", ratio),
         ("farthest?", farther, lambda row: _yes(row[1].holds)),
         ("intervals apart", "whether the 95 % intervals of the two distances do not overlap", lambda row: _yes(row[1].apart)),
         ("by relative", relative, lambda row: _yes(row[1].relative)),
@@ -342,8 +317,16 @@ def _tables(result: DistanceTable, context: doc.Context, answers: dict[str, Back
     title = "Are the datasets without cracks the farthest?"
     tables = by_backbone(result)
     asked = [doc.TablePart("without-cracks", title, without_cracks(answers))] if answers else []
+    named = "the registered name (howfar backbones); M of a study is its model trained on P alone"
+    features = doc.tabulate(
+        result.features,
+        ("backbone", "", lambda each: doc.Cell(each.label)),
+        ("loaded as", named, lambda each: doc.Cell(each.registered + (f", M of {each.model}" if each.model else ""))),
+        ("feature", "", lambda each: doc.Cell(each.feature)),
+        ("q", "length of the feature", lambda each: doc.count(each.length)),
+    )
     return [
-        doc.TablePart("features", "What each backbone measures", features(result), "", "Table 1"),
+        doc.TablePart("features", "What each backbone measures", features, "", "Table 1"),
         doc.TablePart("scaled", "Row-scaled O^dist", tables["scaled"], divided, "Table 2", printed),
         doc.TablePart("relative", "Relative distance, with 95 % intervals", tables["relative"], over),
         doc.TablePart("raw", "O^dist in mean form, with 95 % intervals", tables["raw"], ci),
@@ -420,20 +403,15 @@ def components_section(result: Components, context: doc.Context) -> doc.Section:
     printed = scaled_rows(TABLE_6, "components (UNet++)", result.secondaries, context.symbols)
     cells = "Each row is divided by its sum over the datasets. Explained: the least share of variance, over the pairs."
     title = "Row-scaled O^dist by the number of components"
-    beside = {shown: (cells + (SHORT_ROWS if printed is not None else ""), "Table 6", printed)}
+    usual, beside = (cells, "Table 6"), {shown: (cells + (SHORT_ROWS if printed is not None else ""), "Table 6", printed)}
     return doc.Section(
         lead=components_lead(result),
         sentences=[result.plateau_line(name) for name, z in result.plateaus.items() if z is not None],
         parts=[
             doc.FigurePart("curve", partial(components_curve, result), caption),
             *(
-                doc.TablePart(
-                    f"scaled-{position}",
-                    f"{title}, {backbone}",
-                    _component_table(result, backbone),
-                    *beside.get(backbone, (cells, "Table 6", None)),
-                )
-                for position, backbone in enumerate(result.backbones, 1)
+                doc.TablePart(f"scaled-{place}", f"{title}, {name}", _component_table(result, name), *beside.get(name, usual))
+                for place, name in enumerate(result.backbones, 1)
             ),
         ],
         limits=[

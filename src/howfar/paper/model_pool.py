@@ -1,7 +1,4 @@
-"""Run the paper's study of a pool of models (section 6): rank models by score, labels needed, stability and speed.
-
-All models are scored on the same bootstrap resamples of images, from the pixel counts of their probability maps.
-"""
+"""Run the paper's study of a pool of models (section 6): rank models by score, labels needed, stability and speed."""
 
 from __future__ import annotations
 
@@ -83,10 +80,9 @@ class Counted:
 
 
 def trainings(study: Adaptation, strategy: str) -> pd.DataFrame:
-    """Return the compared models' rows of `Adaptation.models`, with the `Trained` of each in the column training.
+    """Return the compared models' rows of `Adaptation.models` by segmenter and shots, with `Trained` in the column training.
 
-    For every segmenter: unadapted, then by shots, in all seeds. Those with background are left out, as are the further seeds of
-    random, which other strategies lack.
+    Those with background are left out, as are the further seeds of random, which other strategies lack.
     """
     rows = study.models[study.models["seed"].isin(study.settings["seeds"])]
     rows = rows[(rows["model"] == BASELINE) | ((rows["strategy"] == strategy) & (rows["background"] == 0))]
@@ -97,10 +93,7 @@ def trainings(study: Adaptation, strategy: str) -> pd.DataFrame:
 
 
 def count_maps(study: Adaptation, folder: Path, strategy: str, datasets: Sequence[str], *, progress: bool) -> list[Counted]:
-    """Count the maps of every training, dataset by dataset, on the images with masks scored by all trainings.
-
-    The maps lie below `folder`, in a folder of each segmenter.
-    """
+    """Count every training's maps, below `folder`, dataset by dataset, on the images with masks that all were scored on."""
     keys, compared = ["segmenter", "shots", "seed"], trainings(study, strategy)
     columns = ["dataset", "image", "photograph", "mask", "map", "segmenter", "model", "seed"]
     images = study.images.loc[study.images["mask"] != "", columns]
@@ -161,11 +154,6 @@ class ResampledScores:
         """Return the mean of mean F over some datasets, (models, shots, 1 + b)."""
         return np.stack([self.at(MEAN_F, shots, datasets).mean(axis=1) for shots in self.shots], axis=1)
 
-    @property
-    def fewest(self) -> int:
-        """Return the smallest number of shots above 0."""
-        return min(count for count in self.shots if count)
-
 
 def draw_scores(counted: Sequence[Counted], thresholds: Mapping[Trained, float], bootstrap: int, seed: int) -> ResampledScores:
     """Score all models on each dataset, as measured and in every draw of photographs and trainings.
@@ -219,17 +207,12 @@ def _scores(
 
 
 def costs_of(checkpoints: Mapping[str, Checkpoint]) -> pd.DataFrame:
-    """Count the parameters of each model's network.
-
-    A row a model: model, segmenter, size (side of the square input in pixels), parameters, trained (those that training
-    changes; the encoder of ``adsam`` is frozen).
-    """
+    """Build `Pool.costs`: count the parameters of each model's network, and those that training changes."""
     rows = []
     for model, checkpoint in checkpoints.items():
-        sizes = [(each.numel(), each.requires_grad) for each in checkpoint.build().parameters()]
-        row = {"model": model, "segmenter": checkpoint.card.segmenter, "size": checkpoint.card.size}
-        row |= {"parameters": sum(size for size, _ in sizes), "trained": sum(size for size, trains in sizes if trains)}
-        rows.append(row)
+        sizes = np.array([(each.numel(), each.numel() * each.requires_grad) for each in checkpoint.build().parameters()])
+        both = dict(zip(("parameters", "trained"), sizes.sum(axis=0).tolist(), strict=True))
+        rows.append({"model": model, "segmenter": checkpoint.card.segmenter, "size": checkpoint.card.size, **both})
     return pd.DataFrame(rows)
 
 
@@ -260,9 +243,9 @@ def hardware(device: str) -> dict[str, str | int]:
     """Describe the timing hardware: processor, usable cores, torch's threads, and the device."""
     where, info = resolve_device(device), Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf-8", errors="replace").splitlines() if info.is_file() else []
-    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    named = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
     return {
-        "processor": names[0] if names else platform.processor() or platform.machine(),
+        "processor": next(named, platform.processor() or platform.machine()),
         "cores": available_cores(),
         "threads": torch.get_num_threads(),
         "device": torch.cuda.get_device_name(where) if where.type == "cuda" else "CPU",
@@ -317,16 +300,12 @@ def labels_of(drawn: ResampledScores, secondaries: Sequence[str], level: float) 
     rows = []
     for (m, model), (name, f) in product(enumerate(drawn.models), by_name.items()):
         reached = (*map(float, drawn.shots), np.nan)[int(until(f, level)[m, 0])]
-        gain = interval_columns("gain", f[m, drawn.shots.index(drawn.fewest)] - f[m, 0])
-        rows.append({"model": model, "dataset": name, "until": reached, **gain})
+        rows.append({"model": model, "dataset": name, "until": reached, **interval_columns("gain", f[m, 1] - f[m, 0])})
     return pd.DataFrame(rows)
 
 
 def until(f: Float64Array, level: float) -> Float64Array:
-    """Return the place of the first number of shots, (models, 1 + b), whose mean F reaches a level; past the last if none does.
-
-    `f` is (models, shots, 1 + b).
-    """
+    """Return the place of the first shots at which F (models, shots, 1 + b) reaches a level; past the last if none do."""
     reached = f >= level
     places: Float64Array = np.where(reached.any(axis=1), reached.argmax(axis=1), f.shape[1]).astype(np.float64)
     return places
@@ -345,42 +324,29 @@ def spreads_of(drawn: ResampledScores, secondaries: Sequence[str]) -> pd.DataFra
     return pd.DataFrame(rows)
 
 
-class Wished(NamedTuple):
-    """Hold the ranking values under one wish, as measured and in each draw: arrays (models, 1 + b).
-
-    `values` are shown, `scores` rank, the higher the better; `compared` says whether a difference of two values means
-    something.
-    """
-
-    values: Float64Array
-    scores: Float64Array
-    compared: bool = True
-
-
 def wished(
     wish: str, drawn: ResampledScores, secondaries: Sequence[str], timings: pd.DataFrame, settings: PoolSettings
-) -> Wished:
-    """Return what models are ranked by under a wish; draws are of scores, or of the timings."""
+) -> tuple[Float64Array, Float64Array]:
+    """Return the values shown under a wish, and the scores that rank, the higher the better, (models, 1 + b) each."""
     if wish == "few labels":
         # The fewest shots at which mean F reaches the level; models that need as many are ranked by what the fewest gain.
         f = drawn.mean_f(secondaries)
         places = until(f, settings.level)
-        gain = f[:, drawn.shots.index(drawn.fewest)] - f[:, 0]
         # A gain lies between -1 and 1, so that a quarter of it never makes up for one step of the numbers of shots.
-        return Wished(np.array([*drawn.shots, np.inf])[places.astype(int)], gain / 4 - places, compared=False)
+        return np.array([*drawn.shots, np.inf])[places.astype(int)], (f[:, 1] - f[:, 0]) / 4 - places
     if wish == "fast":
         rows = []
         for model in drawn.models:
             seconds = timings.loc[timings["model"] == model, SECONDS].to_numpy(dtype=np.float64)
             again = stream(settings.seed, "labels of a pool", model).choice(seconds, (settings.bootstrap, len(seconds)))
             rows.append(np.concatenate([[np.median(seconds)], np.median(again, axis=1)]))
-        return Wished(np.stack(rows), -np.stack(rows))
+        return np.stack(rows), -np.stack(rows)
     if wish == "stable":
         # The lowest mean F of M, which learnt from none of the datasets.
         values = drawn.at(MEAN_F, 0, drawn.datasets).min(axis=1)
     else:
         values = drawn.at(wish, max(drawn.shots), secondaries).mean(axis=1)
-    return Wished(values, values)
+    return values, values
 
 
 def rankings_of(
@@ -391,17 +357,17 @@ def rankings_of(
     found = {wish: wished(wish, drawn, secondaries, timings, settings) for wish in settings.wishes()}
     if weights:
         # The weighted mean of a model's ranks under each wish, in every draw.
-        mean = np.sum([share / total * ranks_of(found[wish].scores) for wish, share in weights.items()], axis=0)
-        found[WEIGHTED] = Wished(mean, -mean)
+        mean = np.sum([share / total * ranks_of(found[wish][1]) for wish, share in weights.items()], axis=0)
+        found[WEIGHTED] = mean, -mean
     rows: dict[bool, list[dict[str, Any]]] = {False: [], True: []}
-    for wish, (values, scores, compared) in found.items():
+    for wish, (values, scores) in found.items():
         ranked = ranking(scores[:, 0], scores[:, 1:])
         order = np.argsort(ranked.rank, kind="stable")
         for place, model in enumerate(drawn.models):
             own, other = values[place], order[0] if order[0] != place else order[1]
             row = {"wish": wish, "model": model, "value": own[0] if np.isfinite(own[0]) else np.nan, **_ends(own)}
             row |= {"rank": int(ranked.rank[place]), "rank_low": int(ranked.low[place]), "rank_high": int(ranked.high[place])}
-            difference = own - values[other] if compared else np.full(2, np.nan)
+            difference = np.full(2, np.nan) if wish == "few labels" else own - values[other]
             row |= {"first": float(ranked.first[place]), **interval_columns("over", difference)}
             rows[wish == "fast" or (wish == WEIGHTED and "fast" in weights)].append(row)
     plain, timed = (pd.DataFrame(rows[key], columns=list(RANKING)) for key in (False, True))
@@ -488,10 +454,7 @@ def _run(settings: PoolSettings, inputs: Inputs) -> Pool:
         seeds=seeds,
         wishes=settings.wishes(),
         weights=settings.weights(),
-        level=settings.level,
-        flat=settings.flat,
-        floor=settings.floor,
-        bootstrap=settings.bootstrap,
+        **settings.model_dump(include={"level", "flat", "floor", "bootstrap"}),
         tuned=bool(studied.models["held_out_ods"].notna().all()),
         hardware=hardware(inputs.device),
         scores=scores_of(drawn, counted, studied, settings, strategy),

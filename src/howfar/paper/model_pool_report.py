@@ -330,20 +330,19 @@ def reason(result: Pool, wish: str) -> str:
     if wish == "few labels":
         return _of_labels(result, rows)
     best, second = rows[:2]
+    ours, theirs = _interval(best), _interval(second)
     if wish == "stable":
         lowest = matching(result.scores, shots=0).dropna(subset="mean_f").sort_values("mean_f", kind="stable")
-        where = dict(lowest.drop_duplicates("model")[["model", "dataset"]].itertuples(index=False, name=None))
-        return (
-            f"{best['model']}: on the dataset where M, which learnt from none of them, is worst, mean F is {_interval(best)} "
-            f"({where.get(best['model'], 'none')}), against {_interval(second)} of {second['model']} "
-            f"({where.get(second['model'], 'none')}); {_difference(best)}."
-        )
+        by_model = lowest.drop_duplicates("model").set_index("model")["dataset"]
+        our_worst, their_worst = (by_model.get(row["model"], "none") for row in (best, second))
+        worst = "on the dataset where M, which learnt from none of them, is worst, mean F is"
+        against = f"against {theirs} of {second['model']} ({their_worst}); {_difference(best)}"
+        return f"{best['model']}: {worst} {ours} ({our_worst}), {against}."
     if wish == "fast":
         sizes = result.costs.set_index("model")["parameters"].map(millions)
         both = [f"{format_number(row['value'], 3)} s an image ({sizes[row['model']]} parameters)" for row in (best, second)]
         return f"{best['model']}: {both[0]}, against {both[1]} of {second['model']}."
     weights = doc.listing([f"{name} {weight:g}" for name, weight in result.weights.items()], 6)
-    ours, theirs = _interval(best), _interval(second)
     return f"{best['model']}: weighted mean rank {ours} against {theirs} of {second['model']} ({weights})."
 
 
@@ -370,12 +369,10 @@ def _of_labels(result: Pool, rows: Sequence[doc.Record]) -> str:
     reached = [row for row in rows if row["value"] == row["value"]]
     never = [str(row["model"]) for row in rows if row["value"] != row["value"]]
     words = [f"{row['model']} {_shots(int(row['value']))}" for row in reached]
-    level = f"mean F {result.level:g}"
+    level, most = f"mean F {result.level:g}", f"with up to {_images(result.most)}"
+    first = f"No model reaches {level} {most}, so that the gain decides"
     if reached:
-        behind = f", and not by {doc.listing(never)} with up to {_images(result.most)}" if never else ""
-        first = f"{level} is reached by {doc.listing(words)}{behind}"
-    else:
-        first = f"No model reaches {level} with up to {_images(result.most)}, so that the gain decides"
+        first = f"{level} is reached by {doc.listing(words)}{f', and not by {doc.listing(never)} {most}' if never else ''}"
     told = [f"{row['model']} {Interval.of(gains[row['model']], 'gain').signed()}" for row in rows]
     image = "The first image of each changes" if result.fewest == 1 else f"The first {_images(result.fewest)} change"
     return f"{doc.sentence_case(first)} {image} mean F: {doc.listing(told)}."
@@ -495,8 +492,8 @@ def _shots(count: int) -> str:
 
 def section(result: Pool, context: doc.Context) -> doc.Section:
     """Build the section of a study of a pool of models."""
-    words = []
-    for wish in result.answered():
+    words, wishes = [], result.answered()
+    for wish in wishes:
         rows = result.ranking(wish).to_dict("records")
         words.append(f"{wish}: " + ", ".join(f"{row['model']} {row['rank']} (first in {share(row['first'])})" for row in rows))
     ranks_caption = Caption(
@@ -509,16 +506,13 @@ def section(result: Pool, context: doc.Context) -> doc.Section:
     return doc.Section(
         lead=lead(result),
         sentences=[
-            *(f"{wish.capitalize()}: {reason(result, wish)}" for wish in result.answered()),
+            *(f"{wish.capitalize()}: {reason(result, wish)}" for wish in wishes),
             *(leans(result, shots) for shots in (0, result.most)),
             *filter(None, [papers_claim(result)]),
         ],
         parts=[
             doc.FigurePart("ranks", partial(rank_intervals, result), ranks_caption),
-            *(
-                doc.TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish))
-                for wish in result.answered()
-            ),
+            *(doc.TablePart(f"rank-{wish.replace(' ', '-')}", f"Ranking: {wish}", ranks(result, wish)) for wish in wishes),
             *_measured(result),
         ],
         limits=limits(result),

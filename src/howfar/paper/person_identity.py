@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -93,10 +93,7 @@ def described(dataset: Dataset, pattern: str, columns: Sequence[str], persons: S
 
 
 def compared(table: pd.DataFrame, wanted: Sequence[str], most: int | None, seed: int) -> dict[str, VariationSets]:
-    """Divide the images of `described` into sets for each wanted variation, by default each with two values for some person.
-
-    At most `most` primary sets of a variation are drawn, by the seed.
-    """
+    """Divide the images of `described` into sets for each wanted variation, by default all, with up to `most` primary sets."""
     known = [str(name) for name in table if name not in ("image", PERSON)]
     for name in wanted:
         if name not in known:
@@ -132,43 +129,35 @@ class FromReferences(NamedTuple):
     i_dist: Float64Array
 
 
-class SetSpaces:
-    """Project two sets of (N, q) features into the space of their distance, caching each single set's sums."""
-
-    def __init__(self, rows: FloatArray, sets: Sequence[NDArray[np.intp]], components: int, mode: Space) -> None:
-        self._components, self._mode = components, mode
-        if mode == "joint":
-            every = np.sort(np.concatenate(sets))
-            rows = Projector(rows[every], min(components, max(1, len(every) - 1), rows.shape[1])).own()
-            sets = [np.searchsorted(every, own) for own in sets]
-        self._parts: list[FloatArray] = [rows[own] for own in sets]
-        self._cached = [CachedRows(ArrayRows(part)) for part in self._parts]
-
-    def pair(self, primary: int, secondary: int) -> tuple[FloatArray, FloatArray]:
-        """Project a primary and a secondary set to (n, z) and (m, z) scores."""
-        p, s = self._parts[primary], self._parts[secondary]
-        fitted = len(p) if self._mode == "primary" else len(p) + len(s)
-        most = min(fitted - 1, p.shape[1])
-        # Where all components are kept, distances are those of the features themselves.
-        if self._mode in ("none", "joint") or (self._mode == "pair" and most <= self._components):
-            return p, s
-        projector = Projector(self._cached[primary], min(self._components, most))
-        projected = next(projector.project([self._cached[secondary]], self._mode))
-        return projected.primary, projected.secondary
-
-
 def from_references(
     rows: FloatArray, compared: VariationSets, components: int, mode: Space, measured: Callable[[], object] = lambda: None
 ) -> FromReferences:
     """Measure from each primary set to all others, calling `measured` after each."""
-    spaces = SetSpaces(rows, compared.rows, components, mode)
-    o_dist = np.full((len(compared.references), len(compared.rows)), np.nan)
+    sets: Sequence[NDArray[np.intp]] = compared.rows
+    if mode == "joint":
+        every = np.sort(np.concatenate(sets))
+        rows = Projector(rows[every], min(components, max(1, len(every) - 1), rows.shape[1])).own()
+        sets = [np.searchsorted(every, own) for own in sets]
+    parts = [rows[own] for own in sets]
+    # Each set's own sums are computed once.
+    cached = [CachedRows(ArrayRows(part)) for part in parts]
+
+    def pair(primary: int, secondary: int) -> tuple[FloatArray, FloatArray]:
+        p, s = parts[primary], parts[secondary]
+        most = min((len(p) if mode == "primary" else len(p) + len(s)) - 1, p.shape[1])
+        # Where all components are kept, distances are those of the features themselves.
+        if mode in ("none", "joint") or (mode == "pair" and most <= components):
+            return p, s
+        projected = next(Projector(cached[primary], min(components, most)).project([cached[secondary]], mode))
+        return projected.primary, projected.secondary
+
+    o_dist = np.full((len(compared.references), len(parts)), np.nan)
     own_distance, margins, masks = o_dist.copy(), [], (compared.own, compared.others)
-    i_dist = [np.full(len(own), np.nan) for own in compared.rows]
+    i_dist = [np.full(len(part), np.nan) for part in parts]
     for order, reference in enumerate(compared.references.tolist()):
-        for place in range(len(compared.rows)):
+        for place in range(len(parts)):
             if place != reference:
-                p, s = spaces.pair(reference, place)
+                p, s = pair(reference, place)
                 distances = image_to_dataset(s, p)
                 i_dist[place] = i_dist[place] if order else distances
                 o_dist[order, place] = distances.mean()
@@ -179,21 +168,15 @@ def from_references(
     return FromReferences(o_dist, quotient(o_dist, own_distance), violated, margin, np.concatenate(i_dist))
 
 
-class Claim(NamedTuple):
-    """Hold a claim's columns of the result's table, and its shares of violated pairs in every draw (none without an interval).
-
-    `row` has `Identity.claims`'s numbers but for the changes.
-    """
-
-    row: dict[str, Any]
-    violated_draws: Float64Array
-
-
 def unit_of(compared: VariationSets) -> str:
     """Return the unit that intervals resample: "persons", "primary sets" if persons are few, or "" for no interval."""
     if len(set(compared.persons[compared.references])) >= FEWEST:
         return "persons"
     return "primary sets" if len(compared.references) >= FEWEST else ""
+
+
+Claim: TypeAlias = tuple[dict[str, Any], Float64Array]
+"""A row of `Identity.claims` but for the changes, and the shares of violated pairs in every draw (none without an interval)."""
 
 
 def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np.random.Generator) -> Claim:
@@ -224,7 +207,7 @@ def claim(measured: FromReferences, compared: VariationSets, draws: int, rng: np
         **_ends("", draws_of),
         **_ends("margin_", medians),
     }
-    return Claim(row, draws_of)
+    return row, draws_of
 
 
 def _times(compared: VariationSets, draws: int, rng: np.random.Generator) -> NDArray[np.int64]:
@@ -250,15 +233,14 @@ def _ends(name: str, draws: Float64Array) -> dict[str, float]:
 def rows(claims: Mapping[Key, Claim], units: Mapping[str, str]) -> list[dict[str, Any]]:
     """Build the rows of the result's table of claims by (backbone, perturbation, variation)."""
     found = []
-    for key, each in claims.items():
-        before = claims[key[0], UNCHANGED, key[2]]
+    for key, (row, draws) in claims.items():
+        before, draws_before = claims[key[0], UNCHANGED, key[2]]
         # Both claims use the same draws.
-        change = {"change": each.row["violated"] - before.row["violated"]}
-        change |= _ends("change_", each.violated_draws - before.violated_draws)
+        change = {"change": row["violated"] - before["violated"], **_ends("change_", draws - draws_before)}
         if key[1] == UNCHANGED:
             change = dict.fromkeys(change, np.nan)
-        over = units[key[2]] if len(each.violated_draws) else ""
-        found.append({**dict(zip(NAMED, key, strict=True)), **each.row, **change, "interval_over": over})
+        over = units[key[2]] if len(draws) else ""
+        found.append({**dict(zip(NAMED, key, strict=True)), **row, **change, "interval_over": over})
     return found
 
 
@@ -269,13 +251,11 @@ def tables(
     frames: dict[str, list[pd.DataFrame]] = {"distances": [], "references": [], "images": []}
     for key, each in measured.items():
         variation, named = compared[key[2]], dict(zip(NAMED, key, strict=True))
-        labels = variation.labels()
-        references, every = variation.references, np.arange(len(labels))
-        primary, other = np.repeat(references, len(every)), np.tile(every, len(references))
-        pairs = labels.iloc[primary].add_prefix("reference_")
-        pairs = pairs.assign(person=variation.persons[other], value=variation.values[other])
+        labels, references = variation.labels(), variation.references
+        every = np.arange(len(labels))
+        pairs = labels.iloc[references].add_prefix("reference_").merge(labels, how="cross")
         pairs = pairs.assign(o_dist_mean=each.o_dist.ravel(), relative=each.relative.ravel())
-        frames["distances"].append(keyed(pairs[primary != other], **named))
+        frames["distances"].append(keyed(pairs[(references[:, None] != every).ravel()], **named))
         own = labels.iloc[references].assign(violated=each.violated, margin=each.margins)
         frames["references"].append(keyed(own, **named))
         place = np.repeat(every, list(map(len, variation.rows)))

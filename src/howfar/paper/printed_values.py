@@ -51,11 +51,7 @@ TABLES_3_TO_5: Final[Mapping[str, Mapping[str, tuple[tuple[float, float, float],
 def scaled_rows(
     rows: Mapping[str, Sequence[float]], heading: str, names: Sequence[str], symbols: Mapping[str, str]
 ) -> doc.Table | None:
-    """Return the printed columns of the datasets that stand for the paper's, in our order; None without any.
-
-    `rows` are `TABLE_2` or `TABLE_6`, `heading` names their first column, `symbols` says which of the paper's datasets each of
-    `names` stands for.
-    """
+    """Return the columns of `TABLE_2` or `TABLE_6` whose datasets `names` stand for by `symbols`; None without any."""
     shown = [(name, symbols[name]) for name in names if symbols.get(name) in SYMBOLS]
     if not shown:
         return None

@@ -25,7 +25,7 @@ from howfar.backbones.clipseg import SIDE, promptable
 from howfar.backbones.published_transformers import SAM_MODEL, source_folder
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data.masks import resize_mask
-from howfar.errors import InputError, check_at_least
+from howfar.errors import InputError
 from howfar.training.losses_and_schedules import dice
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, transformers_for
 from howfar.weights.hub_models import random_model, read_model
@@ -56,7 +56,6 @@ def points_of(mask: NDArray[np.bool_], foreground: int, background: int, rng: np
 
     Where there are fewer pixels than points, there are fewer points.
     """
-    check_at_least(0, foreground=foreground, background=background)
     if not mask.any():
         raise InputError.of("mask", "must have foreground to point at", "none")
     points: list[tuple[float, float]] = []
@@ -88,10 +87,7 @@ def box_and_point_of(mask: NDArray[np.bool_], rng: np.random.Generator) -> Promp
 
 @dataclass(frozen=True)
 class EncodedImage:
-    """Hold the embedding of an image by SAM, (1, channels, g, g).
-
-    `size` is (height, width) of the image, `inner` that of its copy in the encoder's square input, whose rest is padding.
-    """
+    """Hold SAM's embedding (1, channels, g, g), and (height, width) of the image and of its copy within the padded input."""
 
     embedding: Tensor
     size: tuple[int, int]
@@ -101,19 +97,6 @@ class EncodedImage:
     def scale(self) -> tuple[float, float]:
         """Return the scale factors of x and y from the image to the encoder's input."""
         return self.inner[1] / self.size[1], self.inner[0] / self.size[0]
-
-
-@dataclass(frozen=True)
-class Masks:
-    """Hold SAM's three proposals for one prompt: (3, s, s) logits over the encoder's input, and their predicted quality."""
-
-    logits: Tensor
-    quality: Tensor
-
-    @property
-    def best(self) -> Tensor:
-        """Return the proposal with the highest predicted quality, (s, s)."""
-        return self.logits[int(self.quality.argmax())]
 
 
 def normalised(picture: Image.Image, size: tuple[int, int]) -> Tensor:
@@ -154,8 +137,11 @@ class Sam:
         return EncodedImage(embedding, (picture.height, picture.width), (height, width))
 
     @torch.inference_mode()
-    def masks(self, encoded: EncodedImage, prompt: Prompt, before: Tensor | None = None) -> Masks:
-        """Compute three proposals for a prompt of points, a box or both; `before` are an earlier proposal's (s, s) logits."""
+    def masks(self, encoded: EncodedImage, prompt: Prompt, before: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Compute three proposals for a prompt of points, a box or both; `before` are an earlier proposal's (s, s) logits.
+
+        Returns (3, s, s) logits over the encoder's input, and their predicted quality.
+        """
         x, y = encoded.scale
         inputs: dict[str, Any] = {}
         if prompt.points:
@@ -168,7 +154,12 @@ class Sam:
         if before is not None:
             inputs["input_masks"] = before[None, None]
         output = self.model(image_embeddings=encoded.embedding, multimask_output=True, **inputs)
-        return Masks(output.pred_masks[0, 0].float(), output.iou_scores[0, 0].float())
+        return output.pred_masks[0, 0].float(), output.iou_scores[0, 0].float()
+
+    def best(self, encoded: EncodedImage, prompt: Prompt, before: Tensor | None = None) -> Tensor:
+        """Compute the proposal with the highest predicted quality, (s, s), as `masks` does."""
+        logits, quality = self.masks(encoded, prompt, before)
+        return logits[int(quality.argmax())]
 
     @torch.inference_mode()
     def probabilities(self, encoded: EncodedImage, logits: Tensor) -> NDArray[np.float32]:
@@ -198,8 +189,7 @@ class Personal:
 def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: int, rate: float = 1e-3) -> Personal:
     """Learn from one image and its mask: fit two weights, starting at 1/3, with AdamW on Dice and focal loss.
 
-    The rate falls from `rate` to 0 along half a cosine over the steps, so that a weight moves by about `rate` · `steps` / 2 at
-    most.
+    The rate falls to 0 along half a cosine, so that a weight moves by about `rate` · `steps` / 2 at most.
     """
     if mask.shape != (picture.height, picture.width):
         shape = f"{mask.shape[0]}×{mask.shape[1]}"
@@ -218,7 +208,7 @@ def personalise(sam: Sam, picture: Image.Image, mask: NDArray[np.bool_], steps: 
 
     # Clones, since tensors made in inference mode cannot take part in gradients.
     target = (typical / typical.norm().clamp_min(1e-12)).clone()
-    logits = sam.masks(encoded, locate(sam, encoded, target)).logits.clone()
+    logits = sam.masks(encoded, locate(sam, encoded, target))[0].clone()
     proposals = torch.stack([sam.enlarged(encoded, proposal) for proposal in logits])
     truth = torch.from_numpy(mask.astype(np.float32)).to(sam.device)
     weights = torch.full((2,), 1 / 3, device=sam.device, requires_grad=True)
@@ -251,12 +241,12 @@ def locate(sam: Sam, encoded: EncodedImage, target: Tensor) -> Prompt:
 def by_example(sam: Sam, personal: Personal, encoded: EncodedImage) -> tuple[NDArray[np.float32], Prompt]:
     """Predict probabilities of another image; return them and the points chosen by similarity to the target."""
     prompt = locate(sam, encoded, personal.target)
-    logits = personal.weigh(sam.masks(encoded, prompt).logits)
-    logits = sam.masks(encoded, prompt, logits).best
+    logits = personal.weigh(sam.masks(encoded, prompt)[0])
+    logits = sam.best(encoded, prompt, logits)
     mask = sam.probabilities(encoded, logits) > 0.5
     if mask.any():
         boxed = Prompt(prompt.points, prompt.labels, box_of(mask).box)
-        logits = sam.masks(encoded, boxed, logits).best
+        logits = sam.best(encoded, boxed, logits)
     return sam.probabilities(encoded, logits), prompt
 
 

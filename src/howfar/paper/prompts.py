@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any, Final, NamedTuple, TypeAlias, Unpack, cast
@@ -61,20 +61,13 @@ class PromptedKinds(PromptSettings, total=False):
     kinds: Annotated[Sequence[str], Option(REQUIRED, "Prompt in these ways.", {"min_length": 1})]
 
 
-@dataclass(eq=False)
-class ImageWithMask:
-    """Hold an image, its mask, and SAM, which encodes the image once."""
+class ImageWithMask(NamedTuple):
+    """Hold an image, its mask, and the function that has SAM encode the image, once."""
 
     item: Item
     picture: Image.Image
     mask: NDArray[np.bool_]
-    sam: Sam | None
-
-    @functools.cached_property
-    def encoded(self) -> EncodedImage:
-        """Encode the image with SAM."""
-        assert self.sam is not None  # for the type checker: only SAM's prompters ask
-        return self.sam.encode(self.picture)
+    encoded: Callable[[], EncodedImage]
 
 
 Make: TypeAlias = Callable[[ImageWithMask], tuple[NDArray[np.float32], Prompt]]
@@ -148,7 +141,7 @@ def _of_text(network: ClipSeg, text: str, image: ImageWithMask) -> tuple[NDArray
 
 
 def _of_example(sam: Sam, personal: Personal, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
-    return networks.by_example(sam, personal, image.encoded)
+    return networks.by_example(sam, personal, image.encoded())
 
 
 def _of_mask(sam: Sam, kind: str, settings: PromptedKinds, image: ImageWithMask) -> tuple[NDArray[np.float32], Prompt]:
@@ -158,7 +151,7 @@ def _of_mask(sam: Sam, kind: str, settings: PromptedKinds, image: ImageWithMask)
         prompt = networks.points_of(image.mask, settings["foreground_points"], settings["background_points"], rng)
     else:
         prompt = networks.box_of(image.mask) if kind == "box" else networks.box_and_point_of(image.mask, rng)
-    return sam.probabilities(image.encoded, sam.masks(image.encoded, prompt).best), prompt
+    return sam.probabilities(image.encoded(), sam.best(image.encoded(), prompt)), prompt
 
 
 @with_options(PromptOptions)
@@ -308,7 +301,8 @@ def _predicted(
         data = read_bytes(item.path)
         picture = decode(data).image.convert("RGB")
         mask = read_mask(item.mask) if item.mask is not None else np.zeros((picture.height, picture.width), dtype=bool)
-        image = ImageWithMask(item, picture, mask, sam)
+        # Only the prompters of SAM ask for the encoded image.
+        image = ImageWithMask(item, picture, mask, functools.cache(partial(Sam.encode, cast(Sam, sam), picture)))
         for prompter, paths in zip(prompters, files, strict=True):
             prompt = _mapped(prompter, image, paths[item.name], content_hash(data))
             row = {"prompt": prompter.label, "dataset": dataset.name, "image": item.name, "path": str(item.path)}

@@ -206,10 +206,7 @@ def lead(result: Prompting) -> str:
 
 
 def average_f(result: Prompting, prompt: str, dataset: str, over: str = "") -> Interval:
-    """Compute a prompt's mean of the images' own F, or of its difference from another prompt's F.
-
-    The images are drawn alike for every prompt, so that differences are of the same images.
-    """
+    """Compute a prompt's mean of the images' own F, or of its difference from another's, drawn alike for every prompt."""
     own = matching(result.images, dataset=dataset).pivot(index="image", columns="prompt", values="f")
     values = own[prompt] - own[over] if over else own[prompt]
     weights = image_weights(len(own), DRAWS, [int(result.settings["seed"]), _STREAM])

@@ -56,11 +56,7 @@ class CategorySettings(SpaceSettings):
 
 
 def category_rows(comparison: Comparison) -> pd.DataFrame:
-    """Return the categories' distances, closest first by O^dist as in the paper, ties in the caller's order.
-
-    Columns: dataset, n, o_dist_mean, self_distance, relative, relative_low, relative_high, components, explained_variance, rank
-    from 1.
-    """
+    """Return the categories' distances, closest first by O^dist as in the paper, ties in the caller's order."""
     ends = {"relative_ci_low": "relative_low", "relative_ci_high": "relative_high"}
     numbers = ["self_distance", "relative", *ends.values()]
     frame = comparison.to_frame().rename(columns={"name": "dataset", **ends})
@@ -83,7 +79,7 @@ def category_notes(features: Sequence[Features], distances: pd.DataFrame, settin
     for dataset in features:
         if dataset.skipped:
             yield f"{dataset.name}: {len(dataset.skipped)} files could not be read and were left out"
-    yield from matrix_notes(features, [{"components": least} for least in (distances["components"].min(),)], settings)
+    yield from matrix_notes(features, [{"components": distances["components"].min()}], settings)
 
 
 class ScenesSettings(CategorySettings):

@@ -129,19 +129,6 @@ def distances(result: Scenes, primary: str) -> doc.Table:
     return doc.tabulate(result.order(primary, result.names()[0]), ("category", "", doc.Cell), *further)
 
 
-def agreement(result: Scenes) -> doc.Table:
-    """Build the table of each two backbones' agreement by primary category."""
-    orders = "1: the same order; 0: unrelated orders; −1: the opposite order"
-    both = f"share of the {result.k} closest categories that both name"
-    return doc.tabulate(
-        result.agreement.to_dict("records"),
-        doc.text_column("primary"),
-        ("backbones", "", lambda row: doc.Cell(f"{row['one']} and {row['other']}")),
-        ("Kendall's τ [95 % CI]", orders, lambda row: doc.row_interval(row, "kendall", doc.unsigned)),
-        (f"top-{result.k} overlap [95 % CI]", both, lambda row: doc.row_interval(row, "overlap", doc.unsigned)),
-    )
-
-
 def _relative(row: Any) -> doc.Cell:
     return doc.row_interval(row, "relative", "{:.3f}".format)
 
@@ -170,7 +157,15 @@ def scenes_section(result: Scenes, context: doc.Context) -> doc.Section:
         ("feature", "", lambda each: doc.Cell(each.feature)),
         ("q", "length of the feature", lambda each: doc.count(each.length)),
     )
-    agreed = doc.TablePart("agreement", "How far backbones agree on the order of the categories", agreement(result), shares)
+    orders = "1: the same order; 0: unrelated orders; −1: the opposite order"
+    both = f"share of the {result.k} closest categories that both name"
+    agreement = doc.tabulate(
+        result.agreement.to_dict("records"),
+        doc.text_column("primary"),
+        ("backbones", "", lambda row: doc.Cell(f"{row['one']} and {row['other']}")),
+        *_agreement_columns(result.k, orders, both),
+    )
+    agreed = doc.TablePart("agreement", "How far backbones agree on the order of the categories", agreement, shares)
     return doc.Section(
         lead=scenes_lead(result),
         sentences=list(_sentences(result)),
@@ -435,15 +430,17 @@ def _stability(result: Robustness) -> doc.Table:
         result.stability.to_dict("records"),
         doc.text_column("backbone"),
         ("perturbation", "", lambda row: doc.Cell(f"{row['perturbation']} ({result.perturbations[row['perturbation']]})")),
-        ("Kendall's τ [95 % CI]", "1: the order by O^dist is unchanged; 0: unrelated to it", tau),
-        (f"top-{result.k} overlap [95 % CI]", stay, lambda row: doc.row_interval(row, "overlap", doc.unsigned)),
+        *_agreement_columns(result.k, "1: the order by O^dist is unchanged; 0: unrelated to it", stay),
         ("change of relative distance [95 % CI]", perturbed, lambda row: doc.row_interval(row, "change", doc.three)),
     )
 
 
-def tau(row: Any) -> doc.Cell:
-    """Format a row's Kendall's τ with its interval."""
-    return doc.row_interval(row, "kendall", doc.unsigned)
+def _agreement_columns(k: int, order: str = "", closest: str = "") -> tuple[doc.ColumnOf[Any], ...]:
+    """Return a table's columns of Kendall's τ and the overlap, with explanations of the two."""
+    return (
+        ("Kendall's τ [95 % CI]", order, lambda row: doc.row_interval(row, "kendall", doc.unsigned)),
+        (f"top-{k} overlap [95 % CI]", closest, lambda row: doc.row_interval(row, "overlap", doc.unsigned)),
+    )
 
 
 def _overall(result: Robustness) -> doc.Table:
@@ -458,8 +455,7 @@ def _overall(result: Robustness) -> doc.Table:
     return doc.tabulate(
         ordered.to_dict("records"),
         doc.text_column("backbone"),
-        ("Kendall's τ [95 % CI]", "", tau),
-        (f"top-{result.k} overlap [95 % CI]", "", lambda row: doc.row_interval(row, "overlap", doc.unsigned)),
+        *_agreement_columns(result.k),
         (f"τ less that of {best} [95 % CI]", "told apart where the interval leaves out 0", less),
     )
 

@@ -318,10 +318,7 @@ class Frozen(nn.Module):
 
 
 def build(options: Any, pretrained: bool | Path) -> Frozen:
-    """Build the network with the encoder that the options name: a backbone's name, a hub id or a local folder.
-
-    `pretrained` is True for the encoder's published weights, a file of weights, or False for random ones.
-    """
+    """Build the network with the encoder that the options name: a backbone's name, a hub id or a local folder."""
     name = encoder = options.encoder
     if ":" not in encoder and (Path(encoder).expanduser().is_dir() or HUB_ID.fullmatch(encoder)):
         name = f"transformers:{encoder}"

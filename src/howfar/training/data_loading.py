@@ -1,11 +1,11 @@
 """Load augmented batches for training, in an order that depends on the seed and the epoch alone.
 
 A thin crack does not survive interpolation, so images are neither stretched nor cropped unless `rescale` is given; then masks
-are resized so that no line is lost. Torchvision computes the changes; the draw depends on the seed, the epoch and the image's
-index alone, so that neither workers nor resuming change it.
+are resized so that no line is lost. Neither workers nor resuming change a draw.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -67,46 +67,29 @@ def _rescaled(picture: Tensor, mask: Tensor, scale: float, place: list[float]) -
     return picture, torch.from_numpy(marks)[None]
 
 
-class EpochOrder(Sampler[tuple[int, ...]]):
-    """Yield (epoch, index) pairs in a new shuffled order each epoch, by the seed; `set_epoch` sets the epoch."""
+class EpochOrder(Sampler[tuple[int, int, int]]):
+    """Yield triples of epoch, index and earlier occurrences in new random orders each epoch; `set_epoch` sets the epoch.
 
-    def __init__(self, count: int, seed: int) -> None:
-        self._count, self._seed, self._epoch = count, seed, 0
+    `kinds` are the indices of each kind of image, and how many of the kind come in each of the steps, the last kind first. The
+    images of a kind are gone through in random orders.
+    """
+
+    def __init__(self, kinds: Sequence[tuple[range, int]], steps: int, seed: int) -> None:
+        self._kinds, self._steps, self._seed, self._epoch = kinds, steps, seed, 0
 
     def set_epoch(self, epoch: int) -> None:
         """Set the epoch of the next iteration; called by the trainer."""
         self._epoch = epoch
 
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
-        order = np.random.default_rng((self._seed, self._epoch)).permutation(self._count)
-        return iter([(self._epoch, int(index)) for index in order])
-
-    def __len__(self) -> int:
-        return self._count
-
-
-class Balanced(EpochOrder):
-    """Draw full batches with a fixed number of added images, as triples of epoch, index and earlier occurrences.
-
-    The last `added` of `count` images are the added ones. They, and the others, are each gone through in random orders.
-    """
-
-    def __init__(self, count: int, added: int, batch: int, of_added: int, steps: int, seed: int) -> None:
-        super().__init__(count, seed)
-        self._added, self._batch, self._of_added, self._steps = added, batch, of_added, steps
-
-    def __iter__(self) -> Iterator[tuple[int, ...]]:
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
         rng = np.random.default_rng((self._seed, self._epoch))
-        first = self._count - self._added
-        others = _repeated(rng, range(first), self._steps * (self._batch - self._of_added))
-        added = _repeated(rng, range(first, self._count), self._steps * self._of_added)
+        streams = [(_repeated(rng, indices, self._steps * number), number) for indices, number in self._kinds]
         for _ in range(self._steps):
-            for stream, number in ((added, self._of_added), (others, self._batch - self._of_added)):
-                for _ in range(number):
-                    yield (self._epoch, *next(stream))
+            for stream, number in reversed(streams):
+                yield from ((self._epoch, *key) for key in islice(stream, number))
 
     def __len__(self) -> int:
-        return self._steps * self._batch
+        return self._steps * sum(number for _, number in self._kinds)
 
 
 def _repeated(rng: np.random.Generator, indices: range, count: int) -> Iterator[tuple[int, int]]:
@@ -116,10 +99,7 @@ def _repeated(rng: np.random.Generator, indices: range, count: int) -> Iterator[
 
 
 class TrainingImages(Dataset[tuple[Tensor, Tensor]]):
-    """Return images (3, s, s) of 0-1 and masks (1, s, s) of 0 and 1 by epoch and index, optionally augmented.
-
-    An image that comes more than once in an epoch has a third number, how often it came before, and is augmented otherwise.
-    """
+    """Return images (3, s, s) of 0-1 and masks (1, s, s) of 0 and 1 by the keys of `EpochOrder`, augmented if asked."""
 
     def __init__(self, pairs: Pairs, seed: int, augmented: bool, rescale: float = 0.0, views: int | None = None) -> None:
         self._pairs, self._seed, self._augmented, self._rescale, self._views = pairs, seed, augmented, rescale, views
@@ -155,16 +135,16 @@ def training_batches(
         rule = "needs added images beside those of the primary dataset"
         raise InputError.of("balance", rule, share, "add some, or leave balance out")
     if settings.steps is None and share is None:
-        order, drop = EpochOrder(count, seed), count > size and count % size == 1
+        kinds, steps, drop = [(range(count), 1)], count, count > size and count % size == 1
     else:
         # Without a share all images are of one kind, and the added ones come as often as the others.
         kind = added if share is not None else 0
         of_added = min(max(round((share or 0.0) * size), 1), size - 1) if kind else 0
         steps = -(-(count - kind) // (size - of_added)) if settings.steps is None else -(-settings.steps // settings.epochs)
-        order, drop = Balanced(count, kind, size, of_added, steps, seed), False
+        kinds, drop = [(range(count - kind), size - of_added), (range(count - kind, count), of_added)], False
     return DataLoader(
-        TrainingImages(pairs, seed, settings.augment, settings.rescale, views), batch_size=size, sampler=order, drop_last=drop,
-        num_workers=workers, persistent_workers=workers > 0,
+        TrainingImages(pairs, seed, settings.augment, settings.rescale, views), batch_size=size, drop_last=drop,
+        sampler=EpochOrder(kinds, steps, seed), num_workers=workers, persistent_workers=workers > 0,
     )  # fmt: skip
 
 

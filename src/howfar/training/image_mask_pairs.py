@@ -1,6 +1,7 @@
 """List, split by photograph, and read the images and masks that a segmenter is trained on."""
 
 import hashlib
+import itertools
 import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -84,12 +85,9 @@ def split(
     """
     counts = Counter(example.photograph for example in examples)
     names = sorted(counts)
-    order = np.random.default_rng(seed).permutation(len(names))
-    held_out: set[str] = set()
-    for index in order[: len(names) - 1]:
-        if sum(counts[name] for name in held_out) >= share * len(examples):
-            break
-        held_out.add(names[index])
+    drawn = [names[index] for index in np.random.default_rng(seed).permutation(len(names))]
+    before = itertools.accumulate((counts[name] for name in drawn), initial=0)
+    held_out = {name for name, images in zip(drawn[:-1], before, strict=False) if images < share * len(examples)}
     return (
         tuple(example for example in examples if example.photograph not in held_out),
         tuple(example for example in examples if example.photograph in held_out),
@@ -98,8 +96,6 @@ def split(
 
 def read_pairs(examples: Sequence[TrainingExample], size: int, progress: bool = True) -> Pairs:
     """Load images and masks resized to squares: images antialiased, masks so that thin lines are preserved."""
-    if not examples:
-        raise InputError.of("examples", "must hold at least one", "none")
     with ThreadPoolExecutor(available_cores()) as pool:
         read = pool.map(lambda example: _read(example, size), examples)
         shown = bar(read, progress=progress, total=len(examples), desc="reading", unit="image", leave=False)
@@ -110,8 +106,7 @@ def read_pairs(examples: Sequence[TrainingExample], size: int, progress: bool = 
 def fingerprint_of(examples: Sequence[TrainingExample]) -> str:
     """Compute the fingerprint of `read_pairs` from the files' bytes, without decoding the images."""
     contents = [content_hash(read_bytes(example.path)) for example in examples]
-    masks = [_BLANK if example.mask is None else mask_content(example.mask) for example in examples]
-    return _fingerprint(contents, masks)
+    return _fingerprint(contents, [_BLANK if example.mask is None else mask_content(example.mask) for example in examples])
 
 
 def _fingerprint(contents: Sequence[str], marks: Sequence[str]) -> str:

@@ -98,11 +98,7 @@ class Fitting(lightning.LightningModule):
 
 
 class Keep(lightning.Callback):
-    """Keep the best weights, stop early by patience, and save the state for resuming, after each epoch.
-
-    With `best`, `weights` holds those of the epoch with the highest held-out ODS so far. After `patience` epochs without a
-    better one training stops; with None never.
-    """
+    """Keep the `best` weights so far by held-out ODS, stop early by `patience`, and save the state, after each epoch."""
 
     def __init__(self, file: Path, best: bool, patience: int | None) -> None:
         self.file = file

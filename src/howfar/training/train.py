@@ -43,16 +43,15 @@ from howfar.training.image_mask_pairs import (
     read_pairs,
     split,
 )
-from howfar.training.training_settings import THREADS, TrainSettings, check_size, kept_epoch, only_side, settings_for
+from howfar.training.training_settings import THREADS, TrainSettings, kept_epoch, settings_for
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
 
 @dataclass(frozen=True)
 class TrainingTask:
-    """Describe a training completely; the same task gives the same weights on the same machine with equal thread count.
+    """Describe a training; the same task gives the same weights on the same machine with equal thread count.
 
-    A share of `examples` is held out by photograph; `extra` images are always learnt from. `pretrained` may be a local file of
-    weights; `start` is a checkpoint of the same architecture whose weights training begins with (fine-tuning).
+    A share of `examples` is held out by photograph; `extra` images are always learnt from.
     """
 
     segmenter: str
@@ -85,7 +84,6 @@ def fit(
     """
     check_at_least(0, workers=workers)
     family = segmenter_family(task.segmenter)
-    check_size(family, task.settings.size, only_side(family, task.options, task.start))
     torch_device = resolve_device(device)
     learnt, held_out = split(task.examples, task.settings.holdout, task.settings.seed)
     pairs = read_pairs([*learnt, *task.extra], task.settings.size, progress)
@@ -327,10 +325,7 @@ def state_folder(state: str | Path | None, out: str | Path | None, needed: bool 
 
 
 def check_out(out: str | Path, start: Checkpoint | str | Path | None, pixels: Mapping[str, Any] | None = None) -> None:
-    """Raise an error before overwriting a folder, a file that is no howfar checkpoint, or the starting checkpoint.
-
-    So does a checkpoint that reads other bands than `pixels`, the reading of the images to learn from, if that is given.
-    """
+    """Raise before overwriting a folder, a file that is no checkpoint, the checkpoint `start`, or one of other bands."""
     path = ready_file("out", out)
     if path is None or not path.exists():
         return

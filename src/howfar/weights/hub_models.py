@@ -88,11 +88,7 @@ def load_model(
     folder: Callable[[], Path],
     optional: str | None = None,
 ) -> nn.Module:
-    """Load a model of a transformers class with the weights in `folder`, those of a state dict, or seeded random ones.
-
-    `weights` and `pretrained` are a caller's options; `config` makes the configuration of a state dict or of random weights;
-    `optional` is that of `read_model`.
-    """
+    """Load a model of a transformers class with the weights in `folder`, those of a state dict, or seeded random ones."""
     if weights is None and not pretrained:
         return random_model(lambda: architecture(config()))
     if weights is None or not weights.is_file():

@@ -11,7 +11,6 @@ from PIL import Image
 
 from howfar.paper.promptable_networks import (
     EncodedImage,
-    Masks,
     Personal,
     Prompt,
     Sam,
@@ -24,6 +23,7 @@ from howfar.paper.promptable_networks import (
 )
 from howfar.weights.state_dicts import hash_state_dict
 
+Proposals = tuple[torch.Tensor, torch.Tensor]
 MASKS = arrays(bool, array_shapes(min_dims=2, max_dims=2, max_side=12)).filter(np.any)
 
 
@@ -55,10 +55,10 @@ def test_sees_and_proposes_as_plain_transformers(sam: Sam, sam_folder: Path) -> 
             input_boxes=boxes,
         )
     prompt = Prompt(points=((10.0, 20.0), (5.0, 3.0)), labels=(1, 0), box=(2.0, 3.0, 40.0, 29.0))
-    found = sam.masks(sam.encode(image), prompt)
-    torch.testing.assert_close(found.logits, expected.pred_masks[0, 0], rtol=1e-4, atol=1e-6)
-    torch.testing.assert_close(found.quality, expected.iou_scores[0, 0], rtol=1e-4, atol=1e-6)
-    assert torch.equal(found.best, found.logits[int(found.quality.argmax())])
+    logits, quality = sam.masks(sam.encode(image), prompt)
+    torch.testing.assert_close(logits, expected.pred_masks[0, 0], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(quality, expected.iou_scores[0, 0], rtol=1e-4, atol=1e-6)
+    assert torch.equal(sam.best(sam.encode(image), prompt), logits[int(quality.argmax())])
 
 
 def test_padding_is_no_part_of_the_picture(sam: Sam) -> None:
@@ -82,9 +82,9 @@ class Drawn(Sam):
     def encode(self, picture: Image.Image) -> EncodedImage:
         return EncodedImage(self.features, (picture.height, picture.width), (64, 64))
 
-    def masks(self, encoded: EncodedImage, prompt: Prompt, before: torch.Tensor | None = None) -> Masks:
+    def masks(self, encoded: EncodedImage, prompt: Prompt, before: torch.Tensor | None = None) -> Proposals:
         self.told.append(prompt)
-        return Masks(self.proposals, torch.tensor([0.1, 0.9, 0.2]))
+        return self.proposals, torch.tensor([0.1, 0.9, 0.2])
 
 
 @pytest.fixture
@@ -126,15 +126,15 @@ def test_the_target_is_half_mean_half_maximum(drawn: tuple[Drawn, np.ndarray]) -
 def test_refinement_has_logits_then_logits_and_box(sam_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sam = Sam(sam_folder)
     encoded = sam.encode(picture())
-    passes: list[tuple[Prompt, torch.Tensor | None, Masks]] = []
+    passes: list[tuple[Prompt, torch.Tensor | None, torch.Tensor, torch.Tensor]] = []
     plain = Sam.masks
 
-    def recorded(self: Sam, encoded: EncodedImage, prompt: Prompt, before: torch.Tensor | None = None) -> Masks:
-        found = plain(self, encoded, prompt, before)
+    def recorded(self: Sam, encoded: EncodedImage, prompt: Prompt, before: torch.Tensor | None = None) -> Proposals:
+        logits, quality = plain(self, encoded, prompt, before)
         # Centred over the upper part, where the picture lies, so that random weights segment something.
-        found = Masks(found.logits - found.logits[:, :9].mean(dim=(1, 2), keepdim=True), found.quality)
-        passes.append((prompt, before, found))
-        return found
+        logits = logits - logits[:, :9].mean(dim=(1, 2), keepdim=True)
+        passes.append((prompt, before, logits, logits[int(quality.argmax())]))
+        return logits, quality
 
     monkeypatch.setattr(Sam, "masks", recorded)
     personal = Personal(torch.nn.functional.normalize(encoded.embedding[0, :, 2, 2], dim=0), (0.5, 0.2))
@@ -142,10 +142,10 @@ def test_refinement_has_logits_then_logits_and_box(sam_folder: Path, monkeypatch
     (first, second, third) = passes
     assert first[1] is None
     assert second[0] == first[0]
-    torch.testing.assert_close(second[1], personal.weigh(first[2].logits))
-    torch.testing.assert_close(third[1], second[2].best)
+    torch.testing.assert_close(second[1], personal.weigh(first[2]))
+    torch.testing.assert_close(third[1], second[3])
     assert third[0].points == first[0].points
-    assert third[0].box == box_of(sam.probabilities(encoded, second[2].best) > 0.5).box
+    assert third[0].box == box_of(sam.probabilities(encoded, second[3]) > 0.5).box
 
 
 def test_nothing_of_sam_changes(sam_folder: Path) -> None:
