@@ -121,6 +121,11 @@ def quotient(numerator: ArrayLike, denominator: ArrayLike, undefined: float = np
     return np.asarray(np.divide(above, below, out=np.full(above.shape, undefined), where=below > 0), np.float64)
 
 
+def spans(length: int, step: int) -> list[slice]:
+    """Split `length` positions, in order, into slices of `step` positions; the last may be shorter."""
+    return [slice(start, min(start + step, length)) for start in range(0, length, step)]
+
+
 _SMALLEST = 1e-290
 """Numbers below this are not rounded: the power of ten that would scale them overflows."""
 

@@ -6,8 +6,7 @@ import pytest
 
 from howfar.arrays import ArrayRows
 from howfar.projection import joint_pca, pca_cache
-from howfar.projection.gram import Gram, own_gram
-from howfar.projection.moments import Moments, moments
+from howfar.projection.gram_and_moments import Gram, Moments, moments, own_gram
 from howfar.projection.pca_cache import CachedRows, with_sums
 from howfar.runners import LocalRunner, RayRunner
 

@@ -8,8 +8,7 @@ import pytest
 
 from howfar.arrays import as_rows
 from howfar.projection import Projector, pca_cache
-from howfar.projection.gram import own_gram
-from howfar.projection.moments import moments
+from howfar.projection.gram_and_moments import moments, own_gram
 from howfar.projection.pca_cache import CachedRows
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import Calibrated, calibrate
 from howfar.relation.failure_list import failures, list_failures, trusted_below
-from howfar.significance.conformal import select
+from howfar.significance.hypothesis_tests import select
 
 tenths = st.integers(0, 10).map(lambda k: k / 10)
 pairs = st.lists(st.tuples(tenths, tenths), min_size=1, max_size=15)

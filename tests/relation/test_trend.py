@@ -10,7 +10,8 @@ from scipy import stats
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.relation.correlation import (
+from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
+from howfar.relation.trend import (
     centred,
     concordance_sums,
     correlation,
@@ -18,13 +19,16 @@ from howfar.relation.correlation import (
     jackknife_error,
     moments,
     partial_spearman,
+    pooled_trend,
     rank_sums,
+    signed,
     slope_interval,
     slope_of,
     spearman,
+    summary,
+    trend,
+    verdict,
 )
-from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
-from howfar.relation.trend import pooled_trend, signed, summary, trend, verdict
 from howfar.results import Interval, Trend, TrendVerdict
 from snapshots import check
 
@@ -209,7 +213,7 @@ def test_degrees_of_freedom(rng: np.random.Generator, monkeypatch: pytest.Monkey
         seen.append(freedom)
         return slope_interval(value, draws, jackknife, freedom)
 
-    monkeypatch.setattr(import_module("howfar.relation.correlation"), "slope_interval", spy)
+    monkeypatch.setattr(import_module("howfar.relation.trend"), "slope_interval", spy)
     alike = [PerformancePoints.of(np.tile([0.0, 1.0], 6), rng.random(12), groups=np.repeat(np.arange(6), 2)) for _ in range(3)]
     pooled_trend(alike, rng, 50)
     one_far = PerformancePoints.of([0.0] * 11 + [1.0], rng.random(12))

@@ -17,8 +17,7 @@ from howfar.errors import InputError, UnknownNameError
 from howfar.protocols import Strategy
 from howfar.selection import every, evidence, named
 from howfar.selection.candidates import Candidates
-from howfar.selection.random_draws import CLASSES
-from howfar.selection.ranked_by_number import NEAR
+from howfar.selection.random_and_ranked import CLASSES, NEAR
 from howfar.testing.strategy_suite import StrategyTests
 
 NAMES = tuple(registry.OURS["strategies"])

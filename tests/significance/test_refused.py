@@ -7,7 +7,7 @@ import pytest
 
 from howfar.errors import InputError
 from howfar.significance import assignments, holm, interval, p_value, p_values, percentiles, resample_weights, unbiased_mean
-from howfar.significance.conformal import quantile, select
+from howfar.significance.hypothesis_tests import quantile, select
 from howfar.significance.sequential_alarm import BoundedBet, LabelledBatch, SpreadBet, first_alarm
 
 NAN, RNG = float("nan"), np.random.default_rng(0)

@@ -20,8 +20,7 @@ from howfar.protocols import Backbone
 from howfar.segmenters import ArchitectureOptions, SegmenterFamily, TrainingDefaults
 from howfar.selection.candidates import Candidates, FunctionStrategy
 from howfar.selection.diversity import KMEANSPP
-from howfar.selection.random_draws import STRATIFIED
-from howfar.selection.ranked_by_number import NEAR
+from howfar.selection.random_and_ranked import NEAR, STRATIFIED
 from howfar.testing import BackboneTests, DistanceTests, SegmenterTests, StrategyTests
 
 COUNTER = itertools.count()

@@ -8,17 +8,6 @@ from howfar.distances.mmd import kid, mmd
 from howfar.distances.wasserstein import mind, sliced_otdd, sliced_wasserstein
 
 __all__ = [
-    "dataset_to_dataset",
-    "energy",
-    "frechet",
-    "image_to_dataset",
-    "kid",
-    "knn",
-    "leave_one_out",
-    "mahalanobis",
-    "mind",
-    "mmd",
-    "self_distance",
-    "sliced_otdd",
-    "sliced_wasserstein",
-]
+    "dataset_to_dataset", "energy", "frechet", "image_to_dataset", "kid", "knn", "leave_one_out", "mahalanobis", "mind", "mmd",
+    "self_distance", "sliced_otdd", "sliced_wasserstein",
+]  # fmt: skip

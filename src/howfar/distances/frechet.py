@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, as_features, as_pair
+from howfar.arrays import Float64Array, as_features, as_pair, spans
 
 LONG = 96
 """Components from which on covariances are formed: of fewer, roots of all images keep the last digits at little cost."""
@@ -71,8 +71,8 @@ def gaussian(rows: ArrayLike) -> Gaussian:
     n, z = features.shape
     mean = np.asarray(features.mean(axis=0, dtype=np.float64), np.float64)
     scatter, step = np.zeros((z, z)), max(z, _ROWS)
-    for start in range(0, n, step):
-        apart = features[start : start + step] - mean
+    for at in spans(n, step):
+        apart = features[at] - mean
         scatter += apart.T @ apart
     scatter /= max(n - 1, 1)
     return Gaussian(mean, scatter)
@@ -119,18 +119,14 @@ def _gaussian(rows: Float64Array) -> tuple[Float64Array, Float64Array]:
 def frechet_of_draws(
     s: Float64Array, p: Float64Array, of_s: NDArray[np.uint8], of_p: NDArray[np.uint8], divisors: tuple[int, int]
 ) -> Float64Array:
-    """Compute the squared Fréchet distance between resamples of S and P, (draws,), given by (m, draws) and (n, draws) counts.
-
-    tr (Σ_S Σ_P)^½ is taken of eigenvalues, so single draws are known to some 1e-6 of the variance only.
-    """
+    """Compute the squared Fréchet distance of resamples by (m, draws) and (n, draws) counts, to 1e-6 of the variance."""
     draws, z = of_s.shape[1], s.shape[1]
     largest = max(float(np.abs(s).max()), float(np.abs(p).max()))
     if largest > _ROOM:
         # The product of two covariances has the fourth power of the features' unit.
         return frechet_of_draws(s / largest, p / largest, of_s, of_p, divisors) * largest**2
     step, found = max(1, _VALUES // z**2), np.empty(draws)
-    for start in range(0, draws, step):
-        part = slice(start, start + step)
+    for part in spans(draws, step):
         mean_s, cov_s = _moments_of(s, of_s[:, part], divisors[0])
         mean_p, cov_p = _moments_of(p, of_p[:, part], divisors[1])
         traces = np.trace(cov_s, axis1=1, axis2=2) + np.trace(cov_p, axis1=1, axis2=2)

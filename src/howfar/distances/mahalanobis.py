@@ -8,7 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from howfar.arrays import Float64Array, FloatArray, as_features, as_pair, as_rows
+from howfar.arrays import Float64Array, FloatArray, as_features, as_pair, as_rows, spans
 from howfar.errors import InputError
 from howfar.protocols import Rows
 
@@ -119,10 +119,9 @@ def subspace_residual(x: ArrayLike | Rows, mean: ArrayLike, scores: ArrayLike) -
     rows, centre, inside = as_rows(x, "x"), np.asarray(mean, np.float64), as_features(scores, "scores")
     m, q = rows.shape
     squares, step = np.empty(m), max(1, _BLOCK_BYTES // (8 * q))
-    for start in range(0, m, step):
-        stop = min(start + step, m)
-        shifted = np.subtract(rows.rows(start, stop), centre, dtype=np.float64)
-        squares[start:stop] = np.einsum("ij,ij->i", shifted, shifted)
+    for at in spans(m, step):
+        shifted = np.subtract(rows.rows(at.start, at.stop), centre, dtype=np.float64)
+        squares[at] = np.einsum("ij,ij->i", shifted, shifted)
     within = np.einsum("ij,ij->i", inside, inside, dtype=np.float64)
     # Of an image within the subspace nothing but rounding is left.
     left = np.where(squares - within > 1e-12 * squares, squares - within, 0.0)

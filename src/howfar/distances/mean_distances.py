@@ -63,10 +63,7 @@ def leave_one_out(p: ArrayLike, device: str = "cpu", groups: ArrayLike | None = 
 
 
 def of_other_groups(sums: Float64Array, rows: FloatArray, groups: NDArray[np.int64]) -> Float64Array:
-    """Compute each image's mean distance from the images of other groups, (n,), from `sums` of its distances from all.
-
-    Where all images are of one group, it is that from the others.
-    """
+    """Compute each image's mean distance from other groups' images (from all others if one group), (n,), from `sums` to all."""
     sizes = np.bincount(groups)
     if len(sizes) == 1:
         return sums / (len(rows) - 1)

@@ -268,10 +268,7 @@ _COLLECT = 1 << 20
 
 
 def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
-    """Compute the median distance between different rows of `x`; for an even number of pairs, the lower of the middle two.
-
-    It is exact, whatever the order of the rows, in bounded memory: at most `pairs_per_tile` distances are held at once.
-    """
+    """Compute the exact median distance of different rows (lower of the middle two), `pairs_per_tile` distances at a time."""
     rows = as_features(x, "x")
     n = len(rows)
     if n < 2:

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, FloatArray, as_pair
+from howfar.arrays import Float64Array, FloatArray, as_pair, spans
 from howfar.errors import HowfarError, InputError, check_at_least
 
 if TYPE_CHECKING:
@@ -55,8 +55,8 @@ def in_units(s: NDArray[Any], p: NDArray[Any]) -> tuple[Single, Single, float]:
     for rows in (s, p):
         # In blocks, so that the float64 differences stay in the processor's cache.
         single, step = np.empty(rows.shape, np.float32), max(1, _CACHED // rows.shape[1])
-        for start in range(0, len(rows), step):
-            single[start : start + step] = (rows[start : start + step] - centre) / unit
+        for at in spans(len(rows), step):
+            single[at] = (rows[at] - centre) / unit
         scaled.append(single)
     return scaled[0], scaled[1], unit
 
@@ -82,10 +82,7 @@ Tile: TypeAlias = tuple[slice, slice, Single]
 
 
 def product_tiles(a: Single, b: Single, same: bool = False) -> Iterator[Tile]:
-    """Yield inner products a·b of rows tile by tile; each tile overwrites the previous one.
-
-    Where `same`, `b` is `a`, and tiles left of the diagonal are left out: they mirror those to the right.
-    """
+    """Yield inner products tile by tile, each overwriting the last; `same` (b is a) leaves out tiles left of the diagonal."""
     room = np.empty(min(TILE, len(a)) * min(TILE, len(b)), np.float32)
     for row in range(0, len(a), TILE):
         left = a[row : row + TILE]
@@ -118,9 +115,9 @@ def complete(values: Single, a: Single, b: Single, norms_a: Single, norms_b: Sin
         else:
             right, step = b.astype(np.float64), max(1, _DOUBLES // len(b))
             squares = np.einsum("ij,ij->i", right, right)
-            for start in range(0, len(a), step):
-                left = a[start : start + step].astype(np.float64)
-                values[start : start + step] = double_squared(left, right, np.einsum("ij,ij->i", left, left), squares)
+            for at in spans(len(a), step):
+                left = a[at].astype(np.float64)
+                values[at] = double_squared(left, right, np.einsum("ij,ij->i", left, left), squares)
     if same:
         np.fill_diagonal(values, 0.0)
 
@@ -135,8 +132,7 @@ def double_squared(a: Float64Array, b: Float64Array, norms_a: Float64Array, norm
 
 def _by_differences(squared: NDArray[Any], a: NDArray[Any], b: NDArray[Any], near: NDArray[np.intp]) -> None:
     flat, step = squared.reshape(-1), max(1, _NEAR_VALUES // a.shape[1])
-    for start in range(0, len(near), step):
-        pairs = near[start : start + step]
+    for pairs in (near[at] for at in spans(len(near), step)):
         i, j = np.divmod(pairs, len(b))
         difference = a[i] - b[j]
         flat[pairs] = np.einsum("ij,ij->i", difference, difference)
@@ -184,10 +180,7 @@ def gpu(name: str) -> torch.device | None:
 
 
 def sums_by_torch(s: NDArray[Any], p: NDArray[Any], device: torch.device) -> tuple[Float64Array, float]:
-    """Sum the distances of each row of `s` from all rows of `p`, (m,) float64; also return the unit of the float32 values.
-
-    A tile that does not fit in memory is halved; `HowfarError` where even one row's distances do not fit.
-    """
+    """Sum each row's distances from all rows of `p`, (m,), with their unit; tiles too large are halved, down to one row."""
     import torch
 
     secondary, primary, unit = in_units(s, p)
@@ -274,10 +267,9 @@ def distance_blocks(
     a, b = secondary - centre, primary - centre
     rows = max(1, pairs_per_tile // len(b))
     norms_a, norms_b = np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b)
-    for start in range(0, len(a), rows):
-        stop = min(start + rows, len(a))
-        squared = double_squared(a[start:stop], b, norms_a[start:stop], norms_b)
-        yield start, stop, np.sqrt(squared, out=squared)
+    for at in spans(len(a), rows):
+        squared = double_squared(a[at], b, norms_a[at], norms_b)
+        yield at.start, at.stop, np.sqrt(squared, out=squared)
 
 
 def row_sums(s: ArrayLike, p: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE, device: str = "cpu") -> Float64Array:

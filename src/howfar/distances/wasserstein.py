@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, as_pair
+from howfar.arrays import Float64Array, as_pair, spans
 from howfar.errors import InputError
 
 _VALUES = 1 << 22
@@ -155,10 +155,7 @@ def _directions(count: int, z: int, rng: np.random.Generator) -> Float64Array:
 
 
 def _coupling(m: int, n: int) -> tuple[NDArray[np.int64], NDArray[np.int64], Float64Array]:
-    """Match the ranks of two sorted samples at equal quantiles; also return the share of mass of each pair.
-
-    Both quantile functions are steps; in units of 1/(mn) their edges are whole numbers, so the coupling is exact.
-    """
+    """Match ranks of two sorted samples at equal quantiles, with each pair's mass: exact, as edges are whole in 1/(mn)."""
     edges = np.union1d(np.arange(m + 1, dtype=np.int64) * n, np.arange(n + 1, dtype=np.int64) * m)
     starts = edges[:-1]
     return starts // n, starts // m, np.diff(edges) / (m * n)
@@ -203,8 +200,7 @@ class Slices:
     def _averaged(self, of_lines: Callable[[slice], Iterator[Float64Array]], draws: int) -> Float64Array:
         """Average over lines in blocks of draws that fit the processor's cache."""
         step = max(_FEWEST_DRAWS, _CACHED // (self._s.shape[1] + self._p.shape[1]))
-        parts = [slice(start, start + step) for start in range(0, draws, step)]
-        return np.concatenate([np.sum(list(of_lines(part)), axis=0) for part in parts]) / self.LINES
+        return np.concatenate([np.sum(list(of_lines(part)), axis=0) for part in spans(draws, step)]) / self.LINES
 
     def _squares(self, s: Float64Array, p: Float64Array) -> Float64Array:
         """Compute W₂² of each draw from its sorted positions, (draws, m) and (draws, n)."""

@@ -4,12 +4,12 @@ A map enters the counts as a uint8 map of levels and, for each threshold t_i = i
 then a histogram of levels, summed from above, counts the pixels with p > t_i at every threshold.
 """
 
-from collections.abc import Iterator
 from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from howfar.arrays import spans
 from howfar.errors import InputError
 
 ByteMap: TypeAlias = NDArray[np.uint8]
@@ -66,10 +66,7 @@ def as_map(prediction: ArrayLike, name: str = "prediction") -> NDArray[Any]:
 
 
 def as_mask(mask: ArrayLike, name: str = "mask") -> BoolMap:
-    """Return a ground-truth mask as a (h, w) bool array: bool as it is, uint8 with more than 127 as foreground.
-
-    uint8 with only 0 and 1, which holds no value above 127, raises `InputError`.
-    """
+    """Return a mask as (h, w) bool: bool as it is, uint8 above 127 as foreground; `InputError` for uint8 of only 0 and 1."""
     values = _plane(mask, name)
     rule = "must be bool, or uint8 with more than 127 as foreground"
     if values.dtype == np.bool_:
@@ -102,10 +99,9 @@ def above(values: NDArray[Any], threshold: float) -> BoolMap:
 _AT_ONCE = 1 << 20
 
 
-def row_blocks(shape: tuple[int, ...]) -> Iterator[slice]:
-    """Yield blocks of rows of about a million pixels: counting and measuring take many bytes a pixel."""
-    rows = max(_AT_ONCE // shape[1], 1)
-    yield from (slice(start, start + rows) for start in range(0, shape[0], rows))
+def row_blocks(shape: tuple[int, ...]) -> list[slice]:
+    """Return blocks of rows of about a million pixels: counting and measuring take many bytes a pixel."""
+    return spans(shape[0], max(_AT_ONCE // shape[1], 1))
 
 
 def _plane(x: ArrayLike, name: str) -> NDArray[Any]:

@@ -33,13 +33,21 @@ from howfar.pipeline.distance_intervals import (
 )
 from howfar.projection import Projection
 from howfar.projection.basis import itemsize
-from howfar.projection.moments import DOUBLE, SINGLE, gram_columns, kept_moments, moment_rows, score_rows, subspace_columns
+from howfar.projection.gram_and_moments import (
+    DOUBLE,
+    SINGLE,
+    gram_columns,
+    kept_moments,
+    moment_rows,
+    score_rows,
+    subspace_columns,
+)
 from howfar.protocols import Runner
 from howfar.results import Settings
 from howfar.significance import interval, p_value, p_values, percentiles, relabellings, resample_counts, unbiased_mean
 from howfar.significance.bootstrap import effective, widened, widening
-from howfar.significance.permutation import FEWEST as FEWEST_OF_SLICE
-from howfar.significance.permutation import ROUNDING, SINGLE_ROUNDING
+from howfar.significance.hypothesis_tests import FEWEST as FEWEST_OF_SLICE
+from howfar.significance.hypothesis_tests import ROUNDING, SINGLE_ROUNDING
 
 # Bytes of a pair in a tile (its distance, and what that is computed from), and of an image in a bootstrap draw: where pairs are
 # few all is float64, and counts are drawn as integers of that size.

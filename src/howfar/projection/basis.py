@@ -16,10 +16,19 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import ArrayLike
 
-from howfar.arrays import Float64Array, FloatArray, as_rows
+from howfar.arrays import Float64Array, FloatArray, as_rows, spans
 from howfar.errors import InputError
 from howfar.memory import at_a_time
-from howfar.projection.moments import Moments, gram_columns, merge, moment_rows, moments, product, score_rows, subspace_columns
+from howfar.projection.gram_and_moments import (
+    Moments,
+    gram_columns,
+    merge,
+    moment_rows,
+    moments,
+    product,
+    score_rows,
+    subspace_columns,
+)
 from howfar.protocols import Rows
 
 # Rows that are equal have a spread this far below their mean, by float64 rounding.
@@ -104,10 +113,7 @@ _COMPONENT_BYTES = 24 << 20
 
 
 def typical_square(inner: Float64Array, n: int) -> float:
-    """Compute the median squared distance within datasets from sampled rows of each; infinity if no rows differ.
-
-    `inner` holds the inner products of n rows of the primary dataset, then of those of a secondary.
-    """
+    """Compute the median squared distance among the first n rows and among the rest, by samples; infinity if all are equal."""
     squares = []
     for start, stop in ((0, n), (n, len(inner))):
         rows = _spread(start, stop)
@@ -182,8 +188,7 @@ def column_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array, 
     step = block or gram_columns(max(1, _COMPONENT_BYTES // (8 * size)), size, 0, q, 1)
 
     def blocks() -> Iterator[Float64Array]:
-        for start in range(0, q, step):
-            at = slice(start, min(start + step, q))
+        for at in spans(q, step):
             columns = [np.subtract(rows.columns(at.start, at.stop), mean[at], dtype=np.float64) for rows in sets]
             yield np.concatenate(columns) * root[at]
 
@@ -197,8 +202,8 @@ def row_blocks(sets: Sequence[Rows], mean: Float64Array, root: Float64Array) -> 
 
     def blocks() -> Iterator[Float64Array]:
         for rows in sets:
-            for start in range(0, rows.shape[0], step):
-                values = np.subtract(rows.rows(start, min(start + step, rows.shape[0])), mean, dtype=np.float64)
+            for at in spans(rows.shape[0], step):
+                values = np.subtract(rows.rows(at.start, at.stop), mean, dtype=np.float64)
                 yield (values * root).T
 
     return blocks
@@ -265,19 +270,17 @@ class Basis(Explained):
             total = np.zeros((m, self.components))
             held = self.matrix.nbytes + self.mean.nbytes + 2 * total.nbytes
             step = at_a_time(_SINGLE_COLUMNS, m * (8 + 8 + 4), held, f"a subspace of {q:,} features")
-            for start in range(0, q, step):
-                stop = min(start + step, q)
-                shifted = np.subtract(rows.columns(start, stop), self.mean[start:stop], dtype=np.float64).astype(np.float32)
-                total += shifted @ self.matrix[start:stop]
+            for at in spans(q, step):
+                shifted = np.subtract(rows.columns(at.start, at.stop), self.mean[at], dtype=np.float64).astype(np.float32)
+                total += shifted @ self.matrix[at]
             return total
         step = block or score_rows(max(1, _CACHE_BYTES // (8 * q)), m, q, self.components)
         scores, matrix = np.empty((m, self.components)), np.asfortranarray(self.matrix, np.float64)
         buffer = np.empty((min(step, m), q))
-        for start in range(0, m, step):
-            stop = min(start + step, m)
-            values = buffer[: stop - start]
-            np.subtract(rows.rows(start, stop), self.mean, out=values, dtype=np.float64)
-            scores[start:stop] = product(values, matrix)
+        for at in spans(m, step):
+            values = buffer[: at.stop - at.start]
+            np.subtract(rows.rows(at.start, at.stop), self.mean, out=values, dtype=np.float64)
+            scores[at] = product(values, matrix)
         return scores
 
     def turned(self, signs: Float64Array) -> Basis:
@@ -286,10 +289,7 @@ class Basis(Explained):
 
 
 def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int, sets: Sequence[Rows]) -> Basis:
-    """Fit the leading principal axes by eigenvectors of the scatter matrix, with layers scaled by `layer_weights`.
-
-    `fitted` are the moments of all rows of `sets`, which are read again where a few of them lie absurdly far away.
-    """
+    """Fit the leading principal axes to moments of all rows of `sets`, read again where a few rows lie absurdly far away."""
     per_layer = np.add.reduceat(np.diag(fitted.scatter), np.cumsum((0, *layers[:-1])))
     floors = fitted.count * squares(fitted.mean, layers)
     weights = layer_weights(per_layer, floors, fitted.count, scale)
@@ -312,10 +312,7 @@ def by_covariance(fitted: Moments, layers: Sequence[int], scale: str, z: int, se
 def by_gram(
     p: Rows, mean: Float64Array, weights: Float64Array, factors: Float64Array, shares: Float64Array, block: int | None = None
 ) -> Basis:
-    """Compute principal axes from the eigenvectors U of inner products: W (p − mean)ᵀ U Λ^(−1/2), by column blocks.
-
-    `weights` (q,) multiplied each column's products; `factors` (n, z) are U Λ^(−1/2).
-    """
+    """Compute principal axes W (p − mean)ᵀ U Λ^(−1/2) by column blocks, of `weights` W (q,) and `factors` U Λ^(−1/2)."""
     n, q = p.shape
     z = factors.shape[1]
     size = itemsize(q, z)
@@ -323,12 +320,10 @@ def by_gram(
     # Column-major: a single row's product then streams through each axis.
     matrix = np.empty((q, z), dtype=np.float64 if size == 8 else np.float32, order="F")
     products = np.diag((shares == 0).astype(np.float64))
-    for start in range(0, q, step):
-        stop = min(start + step, q)
-        shifted = np.subtract(p.columns(start, stop), mean[start:stop], dtype=np.float64)
-        axes = shifted.T @ factors
-        products += axes.T @ (axes * weights[start:stop, None])
-        matrix[start:stop] = axes * weights[start:stop, None]
+    for at in spans(q, step):
+        axes = np.subtract(p.columns(at.start, at.stop), mean[at], dtype=np.float64).T @ factors
+        products += axes.T @ (axes * weights[at, None])
+        matrix[at] = axes * weights[at, None]
     if np.abs(products - np.eye(z)).max() > _UPRIGHT:
         # Eigenvectors of a row that lies absurdly far away lean axes towards it.
         matrix = np.asfortranarray(matrix @ np.linalg.inv(np.linalg.cholesky(products)).T, matrix.dtype)

@@ -15,12 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar import memory
-from howfar.arrays import ArrayRows
+from howfar.arrays import ArrayRows, spans
 from howfar.io.partial_results import KeptArrays
-from howfar.projection.gram import SINGLE_FROM as GRAM_LARGE
-from howfar.projection.gram import Gram, merge_columns, own_gram
-from howfar.projection.moments import SINGLE_FROM as MOMENTS_LARGE
-from howfar.projection.moments import Moments, merge, moments
+from howfar.projection.gram_and_moments import GRAM_LARGE, MOMENTS_LARGE, Gram, Moments, merge, merge_columns, moments, own_gram
 from howfar.protocols import Rows, Runner
 
 Arrays: TypeAlias = Mapping[str, NDArray[Any]]
@@ -48,7 +45,7 @@ class CachedRows:
         return self._rows.columns(start, stop)
 
     def moments(self, block: int | None = None, double: bool = False) -> Moments:
-        """Return count, mean and scatter, as `howfar.projection.moments.moments` computes them."""
+        """Return count, mean and scatter, as `howfar.projection.gram_and_moments.moments` computes them."""
         q = self.shape[1]
         shapes = {"mean": (q,), "scatter": (q, q), "single": ()}
         name = "moments-double" if double else "moments"
@@ -56,7 +53,7 @@ class CachedRows:
         return Moments(self.shape[0], sums["mean"], sums["scatter"], bool(sums["single"]))
 
     def gram(self, layers: Sequence[int] | None = None, block: int | None = None, double: bool = False) -> Gram:
-        """Return the inner products within the dataset, as `howfar.projection.gram.own_gram` computes them."""
+        """Return the inner products within the dataset, as `howfar.projection.gram_and_moments.own_gram` computes them."""
         n, q = self.shape
         parts = tuple(layers or (q,))
         shapes = {"mean": (q,), "centre": (q,), "inner": (len(parts), n, n), "single": ()}
@@ -162,23 +159,18 @@ def with_sums(rows: Rows, contents: Sequence[str], home: Path | str, executor: R
                 shutil.rmtree(sums, ignore_errors=True)
     if executor.processes and not cached.knows(kind):
         if kind is Moments:
-            cached.give(executor.on_processors().reduce(partial(span_moments, rows), merge, _spans(n, q)))
+            cached.give(executor.on_processors().reduce(partial(span_moments, rows), merge, spans(n, max(1, SPAN // q))))
         else:
-            cached.give(executor.on_processors().reduce(partial(span_gram, rows), merge_columns, _spans(q, n)))
+            cached.give(executor.on_processors().reduce(partial(span_gram, rows), merge_columns, spans(q, max(1, SPAN // n))))
     return cached
 
 
-def _spans(length: int, width: int) -> list[tuple[int, int]]:
-    step = max(1, SPAN // width)
-    return [(start, min(start + step, length)) for start in range(0, length, step)]
-
-
-def span_moments(features: Rows, span: tuple[int, int]) -> Moments:
+def span_moments(features: Rows, span: slice) -> Moments:
     """Compute the moments of a dataset's rows in the half-open range `span`."""
     return moments(Window(features, rows=span))
 
 
-def span_gram(features: Rows, span: tuple[int, int]) -> Gram:
+def span_gram(features: Rows, span: slice) -> Gram:
     """Compute the inner products over a dataset's columns in the half-open range `span`."""
     return own_gram(Window(features, columns=span))
 
@@ -186,17 +178,17 @@ def span_gram(features: Rows, span: tuple[int, int]) -> Gram:
 class Window:
     """Read a contiguous range of rows and columns of a matrix in blocks; by default all rows and columns."""
 
-    def __init__(self, matrix: Rows, rows: tuple[int, int] | None = None, columns: tuple[int, int] | None = None) -> None:
+    def __init__(self, matrix: Rows, rows: slice | None = None, columns: slice | None = None) -> None:
         self._matrix = matrix
-        self._rows, self._columns = rows or (0, matrix.shape[0]), columns or (0, matrix.shape[1])
-        self.shape: tuple[int, int] = (self._rows[1] - self._rows[0], self._columns[1] - self._columns[0])
+        self._rows, self._columns = rows or slice(0, matrix.shape[0]), columns or slice(0, matrix.shape[1])
+        self.shape: tuple[int, int] = (self._rows.stop - self._rows.start, self._columns.stop - self._columns.start)
 
     def rows(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
         """Return rows `start` to `stop` of the window."""
-        first = self._rows[0]
-        return self._matrix.rows(first + start, first + min(stop, self.shape[0]))[:, slice(*self._columns)]
+        first = self._rows.start
+        return self._matrix.rows(first + start, first + min(stop, self.shape[0]))[:, self._columns]
 
     def columns(self, start: int, stop: int) -> NDArray[np.floating[Any]]:
         """Return columns `start` to `stop` of every row of the window."""
-        first = self._columns[0]
-        return self._matrix.columns(first + start, first + min(stop, self.shape[1]))[slice(*self._rows)]
+        first = self._columns.start
+        return self._matrix.columns(first + start, first + min(stop, self.shape[1]))[self._rows]

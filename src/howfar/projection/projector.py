@@ -40,8 +40,7 @@ from howfar.projection.basis import (
     squares,
     typical_square,
 )
-from howfar.projection.gram import Gram, both_grams, cross_gram, joined
-from howfar.projection.moments import Moments, kept_moments, merge
+from howfar.projection.gram_and_moments import Gram, Moments, both_grams, cross_gram, joined, kept_moments, merge
 from howfar.projection.pca_cache import CachedRows, gram_of, held, moments_of
 from howfar.protocols import Rows
 
@@ -92,10 +91,7 @@ class Projection(Explained):
 
 @dataclass(frozen=True, eq=False)
 class _Spectrum:
-    """Hold the leading eigenvectors (rows, z) and eigenvalues (z,) of inner products, with the weights of the layers.
-
-    `blocks` read the rows again where one of them lies absurdly far away; None elsewhere.
-    """
+    """Hold leading eigenvectors (rows, z), eigenvalues (z,), layer weights, and `blocks` to read absurdly far rows again."""
 
     vectors: Float64Array
     values: Float64Array

@@ -45,14 +45,11 @@ from howfar.relation.labelled_images import Columns, LabelledImages, Role, narro
 from howfar.relation.performance_estimators import Consensus, ConsensusFit, named, restore
 from howfar.results.relation_result import SetEstimate
 from howfar.significance.bootstrap import student
-from howfar.significance.conformal import quantile
+from howfar.significance.hypothesis_tests import quantile
 
 
 class KnownFits:
-    """Cache fitted estimators by the images they were fitted to, including the members of a consensus.
-
-    Fits depend on images alone, so one that is taken from here equals one that is made anew, bit for bit.
-    """
+    """Cache fits, also of a consensus's members, by their images alone: a cached fit equals a new one bit for bit."""
 
     def __init__(self) -> None:
         self._known: dict[tuple[str, bytes], FittedEstimator] = {}
@@ -352,10 +349,7 @@ def calibrated(
 
 
 def resolved(estimator: Estimator, labelled: LabelledImages) -> Estimator | None:
-    """Choose an estimator's columns by the labelled sites' (else corrupted sets') columns; None if it cannot be used.
-
-    The primary dataset's own images have no distance from it as new images have one: they do not decide.
-    """
+    """Choose columns by the labelled sites (else corrupted sets: home images lack a new image's distance); None if unusable."""
     masks = (labelled.roles == role for role in ("site", "corrupted"))
     deciding = next((labelled.take(mask) for mask in masks if mask.any()), labelled)
     return estimator.resolve(deciding.columns, deciding.sets)

@@ -10,7 +10,7 @@ from howfar.errors import InputError
 from howfar.relation.calibrated_estimator import Calibrated
 from howfar.relation.labelled_images import Mask
 from howfar.results.relation_result import Failures
-from howfar.significance.conformal import select
+from howfar.significance.hypothesis_tests import select
 
 _ROUNDING = 1e-9
 

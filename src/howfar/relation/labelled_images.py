@@ -211,11 +211,7 @@ class LabelledImages:
         return np.where(self.kinds == "", "site", np.where(self.kinds == HOME, "home", "corrupted"))
 
     def learning(self, left_out: Mask | None = None) -> Mask:
-        """Mark the images to fit an estimator to, without those `left_out`.
-
-        Corrupted sets are among them only if no site is labelled: beside labelled sites they made estimates worse
-        (docs/howto/no-labels.md).
-        """
+        """Mark the images to fit to; corrupted sets only without sites: they made estimates worse (docs/howto/no-labels.md)."""
         there = np.ones(len(self.sets), dtype=np.bool_) if left_out is None else ~left_out
         return there & (self.roles != "corrupted") if (there & (self.roles == "site")).any() else there
 

@@ -53,10 +53,7 @@ _ROUNDING = 1e-9
 
 
 class HiddenSite(NamedTuple):
-    """Hold the gate's answer when a site's labels are hidden: the other sites stopped, and how far this site is out of range.
-
-    `beyond` is 0 within the range of the labelled sets, 1 at the gate's limit.
-    """
+    """Hold which other sites the gate stops without a site's labels, and how far out the site is (0 inside, 1 at the limit)."""
 
     stopped: frozenset[str] = frozenset()
     beyond: float = 0.0

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, spans
 from howfar.errors import InputError
 from howfar.random_streams import stream
 from howfar.significance import interval
@@ -137,14 +137,13 @@ def agreements(before: Distances, after: Distances, k: int = 5, *, draws: int = 
         raise InputError.of("k", f"must lie between 1 and the number of datasets, {len(names)}", k)
     # Kendall's τ_b of each row, Σ s t / √(Σ s² Σ t²), where s and t are the signs of the differences of pairs.
     first, second = np.triu_indices(len(names), 1)
-    block = max(1, _NUMBERS // len(first))
     tau = np.empty(len(means))
-    for start in range(0, len(means), block):
-        rows = means[start : start + block]
+    for at in spans(len(means), max(1, _NUMBERS // len(first))):
+        rows = means[at]
         s, t = np.sign(rows[:, :, first] - rows[:, :, second]).transpose(1, 0, 2)
         together, of_s, of_t = (np.einsum("dp,dp->d", a, b) for a, b in ((s, t), (s, s), (t, t)))
         with np.errstate(invalid="ignore"):
-            tau[start : start + block] = together / np.sqrt(of_s * of_t)
+            tau[at] = together / np.sqrt(of_s * of_t)
     near = np.argsort(np.argsort(means, axis=2, kind="stable"), axis=2) < k
     overlap = near.all(axis=1).sum(axis=1) / k
     return np.stack([tau, overlap], axis=1)

@@ -82,10 +82,7 @@ ERROR_RATE: Final = 0.2
 
 @dataclass(frozen=True, eq=False)
 class Evidence:
-    """Hold the labelled images that a site judge is fitted to, and the gate's values of their sets.
-
-    `readings` are the values of the gate's checks by set, those of the primary dataset under "".
-    """
+    """Hold a site judge's labelled images, and the values of the gate's checks by set (of the primary dataset under "")."""
 
     labelled: LabelledImages
     readings: Mapping[str, Values]
@@ -204,10 +201,7 @@ class SiteJudge:
     def site(
         self, dataset: str, columns: Columns, performance: Float64Array | None = None, independent: float | None = None
     ) -> SiteJudgement:
-        """Judge a site by the columns of its m images; a known `performance` (m,) serves only to score the answer.
-
-        `independent` is the effective number of groups of the images, by default each is one.
-        """
+        """Judge a site by its images' columns; `performance` (m,) only scores it; `independent` is as in `of_estimates`."""
         gate = None if self.gate is None else self.gate.read(dataset, values_of(columns), tiled=self.terms.tiled)
         return self.of_predictions(dataset, *self.predict(columns), gate, performance, independent)
 

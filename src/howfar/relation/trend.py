@@ -1,4 +1,17 @@
-"""Test whether performance falls with distance, by correlations and a slope with intervals, and state a verdict."""
+"""Test whether performance falls with distance, by correlations and a slope with intervals, and state a verdict.
+
+A resample is a row of weights, how often each image was drawn. An image's rank among those drawn is the mean place of the
+copies that tie with it, which cumulative weights in sorted order give exactly. Ranks are divided by their number and centred
+within the set, so that sums of their products add over sets of all sizes, each image counting alike. Kendall's counts are a
+quadratic form: with w the times drawn and S the signs of (x_j − x_i)(y_j − y_i), concordant less discordant pairs are ½ wᵀ S w
+(Kendall, "The treatment of ties in ranking problems", Biometrika 33, 1945).
+
+Intervals are t intervals: a standard error that the resamples give, times a quantile of Student's t. Over 1,000 to 2,000
+simulated sets of 20 to 120 images a case, percentile intervals of the slope that claim 95 % covered 85 to 95 %, basic 62 to 98
+%, BCa 82 to 96 %, studentised 78 to 96 %, and this rule 94 to 100 %; for Spearman's ρ percentile intervals 92 to 97 %, BCa 94
+to 97 %, and this rule 94 to 100 %. Without the degrees of freedom of `effective_groups`, intervals of ρ covered 38 to 94 %
+where fewer than five images differ from the rest.
+"""
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -6,13 +19,185 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, quotient, spans
 from howfar.errors import InputError, check_at_least
-from howfar.relation import correlation
 from howfar.relation.performance_by_distance import PerformancePoints, effective_groups
 from howfar.results import Interval, Trend, TrendVerdict
 from howfar.significance import resample_weights
+from howfar.significance.bootstrap import student
+
+_COLLINEAR = 1e-9
+
+
+def spearman(a: ArrayLike, b: ArrayLike) -> float | None:
+    """Compute Spearman's rank correlation of two rows of numbers; None if undefined (a single value, or all equal)."""
+    columns = (np.asarray(a, dtype=np.float64), np.asarray(b, dtype=np.float64))
+    rho = float(correlation(rank_sums(columns, np.ones((1, len(columns[0])))))[0])
+    return None if np.isnan(rho) else rho
+
+
+def tied(values: Float64Array, weights: Float64Array) -> tuple[Float64Array, NDArray[np.intp]]:
+    """Sum the weights of each distinct value in ascending order, (draws, values); also return each image's value index."""
+    different, positions = np.unique(values, return_inverse=True)
+    ordered = weights[:, np.argsort(positions, kind="stable")]
+    if len(different) == len(values):
+        return ordered, positions
+    starts = np.concatenate([[0], np.cumsum(np.bincount(positions))[:-1]])
+    return np.add.reduceat(ordered, starts, axis=1), positions
+
+
+def midranks(values: Float64Array, weights: Float64Array) -> Float64Array:
+    """Compute each image's mid-rank among the drawn copies, divided by their number and centred: −1/2 to 1/2, (draws, m).
+
+    `weights` (draws, m) say how often each image was drawn. The weighted mean is 0 in every draw; an image that was not drawn
+    gets the rank that it would have.
+    """
+    copies, positions = tied(values, weights)
+    total = np.maximum(weights.sum(axis=1, keepdims=True), 1.0)
+    return np.asarray(((np.cumsum(copies, axis=1) - copies / 2.0) / total - 0.5)[:, positions])
+
+
+def rank_sums(columns: tuple[Float64Array, ...], weights: Float64Array) -> Float64Array:
+    """Sum the weighted products of centred ranks for each pair of two or three columns: xx, xy, (xz,) yy, (yz, zz)."""
+    ranks = [midranks(column, weights) for column in columns]
+    pairs = [(i, j) for i in range(len(ranks)) for j in range(i, len(ranks))]
+    return np.stack([np.einsum("dm,dm,dm->d", weights, ranks[i], ranks[j]) for i, j in pairs], axis=1)
+
+
+def correlation(sums: Float64Array) -> Float64Array:
+    """Compute the correlation xy / √(xx · yy) from the sums xx, xy, yy; NaN if a quantity is constant."""
+    xx, xy, yy = sums.T
+    return _ratio(xy, xx * yy)
+
+
+def partial_spearman(sums: Float64Array) -> Float64Array:
+    """Compute the rank correlation of x and y given z from sums xx … zz; NaN for a constant, or one with the ranks of z."""
+    xx, xy, xz, yy, yz, zz = sums.T
+    r_xy, r_xz, r_yz = _ratio(xy, xx * yy), _ratio(xz, xx * zz), _ratio(yz, yy * zz)
+    left_x, left_y = 1.0 - r_xz**2, 1.0 - r_yz**2
+    defined = (left_x > _COLLINEAR) & (left_y > _COLLINEAR)
+    partial = _ratio(r_xy - r_xz * r_yz, np.where(defined, left_x * left_y, 0.0))
+    return np.clip(partial, -1.0, 1.0)
+
+
+def _ratio(product: Float64Array, squares: Float64Array) -> Float64Array:
+    """Divide a covariance by the root of the product of two variances; NaN if the product is 0."""
+    return quotient(product, np.sqrt(np.maximum(squares, 0.0)))
+
+
+_BLOCK = 512
+
+
+def concordance_sums(x: Float64Array, y: Float64Array, weights: Float64Array) -> Float64Array:
+    """Compute the pair counts of Kendall's τ_b per drawn image: differing in x, concordant − discordant, differing in y.
+
+    Divided by the number drawn, the sums of several sets add up with each image counting alike. `correlation` of the sums is
+    τ_b. `x` (m,) is ascending; `weights` (draws, m) sum to 1 to 2²⁴ a draw. Costs m²/2 products a draw, in blocks.
+    """
+    # Whole numbers below 2^24 are exact in float32, which halves the time of the products.
+    single = weights.astype(np.float32)
+    agreeing = np.zeros(len(weights))
+    for at in spans(len(x), _BLOCK):
+        signs = np.sign(y[at] - y[: at.stop, None]) * (x[at] > x[: at.stop, None])
+        drawn = single[:, : at.stop] @ signs.astype(np.float32)
+        agreeing += np.einsum("db,db->d", drawn.astype(np.float64), weights[:, at])
+    sums = np.stack([_differing(x, weights), agreeing, _differing(y, weights)], axis=1)
+    sums /= weights.sum(axis=1, keepdims=True)
+    return sums
+
+
+def _differing(values: Float64Array, weights: Float64Array) -> Float64Array:
+    """Count the drawn pairs with different values: ((Σ w)² − Σ t²) / 2, where t counts the copies of each value."""
+    copies, _ = tied(values, weights)
+    pairs: Float64Array = (weights.sum(axis=1) ** 2 - np.einsum("du,du->d", copies, copies)) / 2.0
+    return pairs
+
+
+_CONSTANT = 1e-12
+
+
+def moments(points: PerformancePoints) -> Float64Array:
+    """Compute 1, x, y, x² and xy of each image, (m, 5), x and y centred over the set; y is 0 if it varies by rounding alone."""
+    x, y = points.distances - points.distances.mean(), points.performance - points.performance.mean()
+    if np.ptp(points.performance) <= _CONSTANT * np.abs(points.performance).max():
+        y = np.zeros(len(y))
+    return np.stack([np.ones(len(x)), x, y, x * x, x * y], axis=1)
+
+
+def centred(sums: Float64Array) -> Float64Array:
+    """Compute the centred sums Σ x² and Σ xy of each draw, (draws, 2), from summed moments; a scatter within rounding is 0."""
+    n, x, y, xx, xy = sums.T
+    scatter = xx - x * x / n
+    varies = scatter > _CONSTANT * xx
+    return np.stack([np.where(varies, scatter, 0.0), np.where(varies, xy - x * y / n, 0.0)], axis=1)
+
+
+def slope_of(sums: Float64Array) -> Float64Array:
+    """Compute the slope Σ xy / Σ xx from centred sums; NaN if all distances are equal."""
+    xx, xy = sums.T
+    return quotient(xy, xx)
+
+
+def jackknife_error(sets: Sequence[PerformancePoints]) -> float:
+    """Compute the jackknife standard error of the slope, leaving out one group at a time within each set.
+
+    √(Σ_sets (G − 1)/G Σ_groups (b₋ − mean b₋)²), G the groups of the set. A far group is left out together with its pull on the
+    slope, of which the bootstrap sees too little. Source: Efron & Tibshirani, "An Introduction to the Bootstrap" (1993),
+    chapter 11.
+    """
+    by_set = [
+        np.stack([np.bincount(points.groups, column, minlength=points.n_groups) for column in moments(points).T], axis=1)
+        for points in sets
+    ]
+    whole = [centred(groups.sum(axis=0, keepdims=True)) for groups in by_set]
+    everything = np.sum(whole, axis=0)
+    variance = 0.0
+    for groups, own in zip(by_set, whole, strict=True):
+        left = everything - own + centred(groups.sum(axis=0) - groups)
+        slopes = slope_of(left)
+        slopes = slopes[np.isfinite(slopes)]
+        variance += (len(groups) - 1) / len(groups) * float(np.sum((slopes - slopes.mean()) ** 2)) if len(slopes) else 0.0
+    return float(np.sqrt(variance))
+
+
+LEVEL = 0.95
+FEWEST = 6
+_DEFINED = 0.5
+
+
+def slope_interval(value: float, draws: Float64Array, jackknife: float, freedom: float) -> Interval:
+    """Compute value ± t · max(bootstrap, jackknife standard error); no ends where fewer than half of the draws are defined."""
+    error = _standard_error(draws)
+    if error is None:
+        return Interval(value)
+    reach = student(max(freedom, 1.0), LEVEL) * max(error, jackknife)
+    return Interval(value, value - reach, value + reach)
+
+
+def correlation_interval(value: float, draws: Float64Array, freedom: float) -> Interval:
+    """Compute a correlation's interval tanh(artanh(r) ± t · s / (1 − r²)), where s is the bootstrap standard error of r.
+
+    Fisher's z lets the interval lean away from ±1 and keeps it inside; s / (1 − r²) is the standard error of z to first order,
+    which does not blow up where a few resamples are in perfect order. There is no interval where fewer than half of the draws
+    are defined; low = high where the order is perfect.
+    """
+    error = _standard_error(draws)
+    if error is None:
+        return Interval(value)
+    rest = 1.0 - value * value
+    if rest <= 0.0 or error == 0.0:
+        return Interval(value, value, value)
+    reach = student(max(freedom, 1.0), LEVEL) * error / rest
+    low, high = np.tanh(np.arctanh(value) + np.array([-reach, reach]))
+    return Interval(value, float(low), float(high))
+
+
+def _standard_error(draws: Float64Array) -> float | None:
+    defined = draws[np.isfinite(draws)]
+    return float(defined.std(ddof=1)) if len(defined) >= max(2, _DEFINED * len(draws)) else None
+
 
 FEWEST_IMAGES = 3
 _AT_ONCE = 2**21
@@ -30,7 +215,7 @@ def trend(points: PerformancePoints, rng: np.random.Generator, draws: int = 1000
     order of the images. None with fewer than 3 images; intervals are None with fewer than 6 groups. Raises `InputError`:
     `draws` is negative, or 1.
 
-    `howfar.relation.correlation` says how the intervals are made, and why so. Where performance does not depend on distance, of
+    The module's text says how the intervals are made, and why so. Where performance does not depend on distance, of
     1,000 simulated sets for each of seven kinds of noise the slope's interval held the truth in 94.6 to 99.2 % with 40 images,
     95.4 to 96.9 % with 100 and 93.5 to 95.6 % with 400, that of ρ in 94.1 to 96.6 %; with a true slope of −0.5 the slope's held
     it in 95.3 to 96.9 %; with 10, 20 and 60 photographs of 1 to 7 tiles in 98.4, 97.7 and 96.3 %.
@@ -93,9 +278,9 @@ class _Statistic:
             if self.ranked:
                 # Centred ranks over the images where all quantities are known, 0 for other images.
                 columns, defined = _defined_columns(points, self.ranked)
-                carriers.append(tuple(defined * correlation.midranks(column, defined[None, :])[0] for column in columns))
+                carriers.append(tuple(defined * midranks(column, defined[None, :])[0] for column in columns))
             else:
-                carriers.append((correlation.moments(points)[:, 1],))
+                carriers.append((moments(points)[:, 1],))
         return float(min(spare, *(effective_groups(sets, columns) for columns in zip(*carriers, strict=True))))
 
 
@@ -114,16 +299,16 @@ def _ranks_of(*names: str) -> _Statistic:
 
     def sums(points: PerformancePoints, weights: Float64Array) -> Float64Array:
         columns, defined = _defined_columns(points, names)
-        return correlation.rank_sums(columns, weights * defined)
+        return rank_sums(columns, weights * defined)
 
-    return _Statistic(sums, correlation.correlation if len(names) == 2 else correlation.partial_spearman, names)
+    return _Statistic(sums, correlation if len(names) == 2 else partial_spearman, names)
 
 
-_SLOPE = _Statistic(lambda points, weights: correlation.centred(weights @ correlation.moments(points)), correlation.slope_of)
+_SLOPE = _Statistic(lambda points, weights: centred(weights @ moments(points)), slope_of)
 _SPEARMAN = _ranks_of("distances", "performance")
 _KENDALL = _Statistic(
-    lambda points, weights: correlation.concordance_sums(points.distances, points.performance, weights),
-    correlation.correlation,
+    lambda points, weights: concordance_sums(points.distances, points.performance, weights),
+    correlation,
     ("distances", "performance"),
 )
 _PARTIAL = _ranks_of("distances", "performance", "foreground")
@@ -140,15 +325,15 @@ def _related(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws:
     values = [float(statistic.of(sets, [np.ones((1, len(points))) for points in sets])[0]) for statistic in statistics]
     groups = sum(points.n_groups for points in sets)
     coefficients = [Interval(value if np.isfinite(value) else None) for value in values]
-    if draws and groups - len(sets) >= correlation.FEWEST - 1:
+    if draws and groups - len(sets) >= FEWEST - 1:
         blocks = [[statistic.of(sets, drawn) for statistic in statistics] for drawn in _drawn(sets, rng, draws)]
         for place, (statistic, value) in enumerate(zip(statistics, values, strict=True)):
             resampled = np.concatenate([block[place] for block in blocks])
             if statistic is _SLOPE and np.isfinite(value):
-                error, freedom = correlation.jackknife_error(sets), statistic.freedom(sets)
-                coefficients[place] = correlation.slope_interval(value, resampled, error, freedom)
+                error, freedom = jackknife_error(sets), statistic.freedom(sets)
+                coefficients[place] = slope_interval(value, resampled, error, freedom)
             elif np.isfinite(value):
-                coefficients[place] = correlation.correlation_interval(value, resampled, statistic.freedom(sets))
+                coefficients[place] = correlation_interval(value, resampled, statistic.freedom(sets))
     slope, spearman, kendall, *partial = coefficients
     return Trend(sum(map(len, sets)), groups, spearman, kendall, slope, partial[0] if partial else None)
 
@@ -157,8 +342,8 @@ def _drawn(sets: Sequence[PerformancePoints], rng: np.random.Generator, draws: i
     """Yield bootstrap counts of the images, (draws, m) for each set, in blocks of draws."""
     counts = [np.rint(points.n_groups * resample_weights(points.n_groups, draws, rng)) for points in sets]
     step = max(1, _AT_ONCE // max(len(points) for points in sets))
-    for start in range(0, draws, step):
-        yield [count[points.groups, start : start + step].T for points, count in zip(sets, counts, strict=True)]
+    for at in spans(draws, step):
+        yield [count[points.groups, at].T for points, count in zip(sets, counts, strict=True)]
 
 
 Kind: TypeAlias = Literal["falls", "rises", "consistent", "none"]
@@ -261,8 +446,8 @@ def _missing(trend: Trend | None, metric: str) -> str:
     if trend.slope.low is None or trend.slope.high is None:
         change = f"{metric} changes by {signed(trend.slope.value)} {SPAN}"
         what = "images" if trend.groups == trend.n else "groups"
-        if trend.groups < correlation.FEWEST:
-            return f"{change}, but {trend.groups} {what} are too few for an interval (at least {correlation.FEWEST})"
+        if trend.groups < FEWEST:
+            return f"{change}, but {trend.groups} {what} are too few for an interval (at least {FEWEST})"
         return f"{change}, but there is no interval that would tell how sure that is"
     return ""
 

@@ -14,7 +14,7 @@ from howfar import registry
 from howfar.figures.contact_sheets import ordered_pairs
 from howfar.figures.performance_figures import is_scored
 from howfar.formatting_and_escaping import format_number, format_p, signed
-from howfar.relation.correlation import spearman
+from howfar.relation.trend import spearman
 from howfar.report import performance_report
 from howfar.report import section as doc
 from howfar.report.comparison_sentences import ALPHA, lead, of_rivals, rank_changes, same_farthest, smallest_p, trivial_verdict

@@ -123,10 +123,7 @@ def zone_tests(zone: Zone, values: ArrayLike) -> tuple[ZoneTest, ...]:
 
 @lru_cache(maxsize=4096)
 def fewest_labels(size: int, allowed: int, wrong: float, level: float) -> int:
-    """Return the least n with which `allowed` of n images below τ show, at `level`, that at most `wrong` of `size` images are.
-
-    At most `size`: with all images labelled it is known.
-    """
+    """Return the least n ≤ `size` for which `allowed` of n below τ show at `level` that at most `wrong` of all images are."""
     from scipy.stats import hypergeom
 
     too_many = int(wrong * size + 1e-9) + 1

@@ -199,10 +199,7 @@ class Bets:
         self._refuted |= self._staked.sum(axis=1) >= self._needed
 
     def ends(self, least: float = 0.0, most: float = 1.0) -> tuple[float, float]:
-        """Narrow the interval to the means that are not refuted, and to `least` and `most`; return its ends.
-
-        They are their midpoint twice if they cross, which has a chance of at most 1 − level.
-        """
+        """Narrow the interval to means not refuted, and to `least` and `most`; ends that cross become their midpoint twice."""
         above, below = (np.flatnonzero(~refuted) for refuted in self._refuted)
         last = len(self._means) - 1
         self._low = max(self._low, least, float(self._means[max(0, above[0] - 1) if len(above) else last]))

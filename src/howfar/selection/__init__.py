@@ -3,7 +3,7 @@
 from howfar import registry
 from howfar.protocols import Strategy
 from howfar.selection.candidates import FunctionStrategy
-from howfar.selection.ranked_by_number import far
+from howfar.selection.random_and_ranked import far
 
 __all__ = ["FunctionStrategy", "every", "far", "named"]
 

@@ -153,7 +153,7 @@ class FunctionStrategy:
 
         Examples
         --------
-        >>> from howfar.selection.ranked_by_number import NEAR
+        >>> from howfar.selection.random_and_ranked import NEAR
         >>> NEAR.pick({"distance": [0.9, 0.1, 0.4]}, 2, np.random.default_rng(0)).tolist()
         [1, 2]
         """

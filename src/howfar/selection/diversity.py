@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import KDTree
 from scipy.spatial.distance import cdist
 
-from howfar.arrays import Float64Array
+from howfar.arrays import Float64Array, spans
 from howfar.selection.candidates import FEATURES, REGIONS, Candidates, FunctionStrategy, Mask, Positions, warn_of_fewer
 
 PAIRS = 1 << 22
@@ -18,9 +18,7 @@ PAIRS = 1 << 22
 
 def blocks(x: Float64Array, y: Float64Array, pairs: int = PAIRS) -> Iterator[tuple[slice, Float64Array]]:
     """Yield row slices of `x` with their distances from all rows of `y`; at most `pairs` at once, but at least one row."""
-    step = max(1, pairs // max(1, len(y)))
-    for start in range(0, len(x), step):
-        rows = slice(start, min(start + step, len(x)))
+    for rows in spans(len(x), max(1, pairs // max(1, len(y)))):
         yield rows, cdist(x[rows], y)
 
 

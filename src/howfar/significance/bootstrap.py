@@ -26,7 +26,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from howfar.arrays import Float64Array, as_row, check_level, quotient
+from howfar.arrays import Float64Array, as_row, check_level, quotient, spans
 from howfar.errors import InputError, check_at_least
 from howfar.results.display_and_shared_records import Interval
 
@@ -59,10 +59,10 @@ def resample_counts(
         drawn_counts = np.empty((n, draws), np.uint8)
         # The block is part of what a seed gives, so it depends on n alone.
         block = max(1, _BLOCK // n)
-        for start in range(0, draws, block):
-            drawn = rng.integers(n, size=(min(block, draws - start), n), dtype=np.uint32)
+        for at in spans(draws, block):
+            drawn = rng.integers(n, size=(at.stop - at.start, n), dtype=np.uint32)
             of_block = [np.bincount(taken, minlength=n).astype(np.uint8) for taken in drawn]
-            drawn_counts[:, start : start + len(drawn)] = np.stack(of_block, axis=1)
+            drawn_counts[:, at] = np.stack(of_block, axis=1)
         return drawn_counts
     counts = rng.multinomial(n, np.full(n, 1.0 / n), size=draws)
     return np.ascontiguousarray(counts.T.astype(np.uint8))
@@ -273,8 +273,7 @@ def drawn_effects(effects: Float64Array, counts: NDArray[Any]) -> DrawnEffects:
     """
     rows, draws = np.concatenate([effects, np.ones((1, len(counts)))]), counts.shape[1]
     first, second = np.zeros((len(effects), draws)), np.zeros((len(rows), draws))
-    for start in range(0, len(counts), _ROWS):
-        block = slice(start, start + _ROWS)
+    for block in spans(len(counts), _ROWS):
         weights = counts[block].astype(np.float64)
         first += effects[:, block] @ weights
         second += rows[:, block] @ np.square(weights, out=weights)

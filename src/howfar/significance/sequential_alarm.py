@@ -164,10 +164,7 @@ def together(paths: Sequence[Float64Array]) -> Float64Array:
 
 
 def first_alarm(path: Float64Array, rate: float = RATE) -> int | None:
-    """Return the index of the first batch whose evidence reaches 1 / rate; None if no batch does.
-
-    Where no batch is harmed, the chance that this is ever a number is at most `rate`.
-    """
+    """Return the index of the first batch with evidence of 1 / rate, else None; a false alarm has at most the chance `rate`."""
     check_level(rate, "rate", "pass 0.05")
     reached = np.flatnonzero(path >= -math.log(rate))
     return int(reached[0]) if len(reached) else None

@@ -24,7 +24,7 @@ from howfar.random_streams import stream
 from howfar.results import Comparison, DatasetSummary, Features, RelationSettings
 from howfar.results.relation_result import DistanceSlice, PerformanceSlice
 from howfar.significance import holm
-from howfar.significance.permutation import FEWEST, slice_means
+from howfar.significance.hypothesis_tests import FEWEST, slice_means
 
 BEYOND: Final = 95
 """Percentile among P's own images above which an image is counted as far."""

@@ -19,7 +19,7 @@ from howfar.option_validation import checked, picked, with_options
 from howfar.options_by_function import BackboneOptions, CompareOptions, CompareSettings
 from howfar.pipeline.measured_pairs import forget_pairs
 from howfar.random_streams import stream
-from howfar.relation.correlation import correlation, rank_sums, spearman
+from howfar.relation.trend import correlation, rank_sums, spearman
 from howfar.results import Comparison, Settings
 from howfar.results.backbones_result import SETS, BackboneComparison
 from howfar.results.file_checks import page_folder

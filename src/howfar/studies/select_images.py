@@ -34,8 +34,7 @@ from howfar.results import Comparison, Pick, Provenance, Relation, Selection
 from howfar.runners import LocalRunner
 from howfar.selection import named
 from howfar.selection.candidates import FEATURES, NAME, REGIONS
-from howfar.selection.random_draws import CLASSES
-from howfar.selection.ranked_by_number import RIDGE
+from howfar.selection.random_and_ranked import CLASSES, RIDGE
 from howfar.studies.performance.image_performance import GROUP, UNTUNED, groups_of, signals_at
 from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
 from howfar.tasks.task import ModelAnswer, ModelAnswers

@@ -15,7 +15,7 @@ from howfar.relation.labelled_images import HISTOGRAM, VALUES, LabelledImages
 from howfar.relation.site_judge import Evidence, Terms, judge_of
 from howfar.sampling import draw, mean
 from howfar.significance.bootstrap import student
-from howfar.significance.conformal import quantile
+from howfar.significance.hypothesis_tests import quantile
 
 Ask: TypeAlias = Callable[[Any], Float64Array]
 LEVEL: Final = 0.9

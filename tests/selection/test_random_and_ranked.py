@@ -13,8 +13,19 @@ from hypothesis import strategies as st
 from howfar.errors import InputError
 from howfar.protocols import Strategy
 from howfar.selection import far
-from howfar.selection.random_draws import FOREGROUND, FOREGROUND_RANDOM, FOUND, RANDOM, STRATIFIED, STRATIFIED_ENTROPY
-from howfar.selection.ranked_by_number import FAR, FLIP_DISAGREEMENT, NEAR, SHARE_QUANTILES, UNCERTAINTY
+from howfar.selection.random_and_ranked import (
+    FAR,
+    FLIP_DISAGREEMENT,
+    FOREGROUND,
+    FOREGROUND_RANDOM,
+    FOUND,
+    NEAR,
+    RANDOM,
+    SHARE_QUANTILES,
+    STRATIFIED,
+    STRATIFIED_ENTROPY,
+    UNCERTAINTY,
+)
 
 QUICK = settings(max_examples=60, deadline=None, derandomize=True)
 TEN = np.linspace(0.6, 1.0, 10)

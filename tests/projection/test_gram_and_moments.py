@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from howfar.arrays import as_rows
-from howfar.projection import Projection, Projector, gram, joint_pca, moments, project
-from howfar.projection.gram import both_grams, cross_gram, joined, own_gram
+from howfar.projection import Projection, Projector, joint_pca, project, sums
+from howfar.projection.gram_and_moments import both_grams, cross_gram, joined, moments, own_gram
 
 
 def features(
@@ -44,8 +44,8 @@ class Counted:
 @pytest.fixture
 def single(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every product of float32 features in float32, however few."""
-    monkeypatch.setattr(gram, "SINGLE_FROM", 0)
-    monkeypatch.setattr(moments, "SINGLE_FROM", 0)
+    monkeypatch.setattr(sums, "GRAM_LARGE", 0)
+    monkeypatch.setattr(sums, "MOMENTS_LARGE", 0)
 
 
 @pytest.mark.usefixtures("single")
@@ -165,7 +165,7 @@ def test_a_cluster_far_from_the_origin_keeps_its_axes() -> None:
 def test_blocks_that_lie_apart_are_merged(block: int | None) -> None:
     p, s = features(100, 60, 20, 100.0, 300.0)
     rows = np.concatenate([p, s])
-    found = moments.moments(as_rows(rows, "x"), block)
+    found = moments(as_rows(rows, "x"), block)
     centred = rows.astype(np.float64) - rows.mean(axis=0, dtype=np.float64)
     assert found.single
     np.testing.assert_allclose(found.mean, rows.mean(axis=0, dtype=np.float64), rtol=1e-7)
@@ -192,8 +192,8 @@ def test_what_rounding_leaves_is_no_component(offset: float) -> None:
 @pytest.mark.parametrize("size", [1e-25, 1e18, 1e30])
 def test_what_float32_products_cannot_hold_is_float64(size: float) -> None:
     x = as_rows((features(90, 10, 8, 3.0, 0.5)[0] * size).astype(np.float32), "x")
-    found = moments.moments(x)
+    found = moments(x)
     assert not found.single
-    np.testing.assert_array_equal(found.scatter, moments.moments(x, double=True).scatter)
+    np.testing.assert_array_equal(found.scatter, moments(x, double=True).scatter)
     assert np.isfinite(found.scatter).all()
     assert (np.diag(found.scatter) > 0).all()
