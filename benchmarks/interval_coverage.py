@@ -27,9 +27,9 @@ from scipy.special import gammaln, hyp1f1, ndtr
 
 from howfar.distances import image_to_dataset
 from howfar.distances.mean_distances import leave_one_out
-from howfar.pipeline import distance_intervals
-from howfar.pipeline.distance_intervals import DistanceDraws, PairGroups, Resamples, RowSums
-from howfar.pipeline.pair_measures import permutation_p_value
+from howfar.pipeline import distance_bootstrap
+from howfar.pipeline.distance_bootstrap import DistanceDraws, PairGroups, Resamples, RowSums
+from howfar.pipeline.permutation_tests import permutation_p_value
 from howfar.projection import Projection
 from howfar.results.check_result import CheckedDataset, LogRow
 from howfar.sampling import draw, further_groups, mean, order, plan_zone, sequence, zone_tests
@@ -88,7 +88,7 @@ def covered(n: int, m: int, z: int, kind: str, arguments: argparse.Namespace) ->
         p, s = images(n, z, kind, rng), WIDE * images(m, z, kind, rng) + shift / np.sqrt(z)
         sums, means = RowSums.of(p, s), []
         for method, below in METHODS.items():
-            distance_intervals.EXACT_BELOW = below
+            distance_bootstrap.EXACT_BELOW = below
             drawn = DistanceDraws.of(p, s, sums, Resamples.drawn(n, m, draws, np.random.default_rng(trial)))
             means.append(drawn.between)
             intervals = interval(drawn.between), drawn.relative_ci(), drawn.energy_ci()

@@ -26,7 +26,7 @@ from scipy.stats import beta
 
 import howfar
 from howfar.backbones.handcrafted import mirrored
-from howfar.pipeline.pair_measures import NAMED
+from howfar.pipeline.pair_measurement import NAMED
 from howfar.studies.near_duplicates import ALIKE, ALIKE_AND_NEAR, SPREADS, SURE, best_match, usual_agreement
 
 CHOOSING, JUDGING = ("deepcrack_tiles", "gaps384_tiles", "voc2007"), ("cfd", "crack500_tiles", "bsds500", "sun_scenes")

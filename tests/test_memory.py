@@ -16,7 +16,8 @@ from howfar.errors import InputError
 from howfar.memory import at_a_time, beside, budget, is_set, parse_size, within
 from howfar.option_validation import checked
 from howfar.options_by_function import CompareSettings
-from howfar.pipeline.pair_measures import check_plan, measure, permutation_p_value
+from howfar.pipeline.pair_measurement import check_plan, measure
+from howfar.pipeline.permutation_tests import permutation_p_value
 from howfar.projection import Projector, joint_pca
 from howfar.results import Settings
 from howfar.runners import LocalRunner, RayRunner
@@ -122,8 +123,7 @@ def test_no_p_value_depends_on_it(monkeypatch):
         drawn.append(draws)
         return relabellings(m, n, draws, rng, groups)
 
-    # The package has a function of the module's name.
-    monkeypatch.setattr(importlib.import_module("howfar.pipeline.pair_measures"), "relabellings", counted)
+    monkeypatch.setattr("howfar.pipeline.permutation_tests.relabellings", counted)
     wanted = [permutation_p_value(pair, 200, (seed,)) for seed in range(5)]
     with within("40100KB"):
         found = [permutation_p_value(pair, 200, (seed,)) for seed in range(5)]
@@ -209,7 +209,7 @@ def test_processes_of_one_machine_share_it():
 
 
 def test_pairs_that_are_tasks_are_planned_within_their_part(monkeypatch):
-    monkeypatch.setattr(importlib.import_module("howfar.pipeline.pair_measures"), "available_cores", lambda: 4)
+    monkeypatch.setattr("howfar.pipeline.pair_measurement.available_cores", lambda: 4)
     settings = Settings(**checked(CompareSettings, {"bootstrap": 1000}))
     sizes, runner = [3000, 3000], RayRunner(workers=3)
     with within("280MB"):

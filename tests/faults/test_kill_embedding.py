@@ -74,7 +74,7 @@ def test_kill_and_run_again(seed, folders, undisturbed, tmp_path, recorded):
 COUNTED = """
 import sys
 import howfar
-from howfar.pipeline import measured_pairs as pairs
+from howfar.pipeline import pair_measurement as pairs
 
 measure = pairs.measure
 def counted(*given):

@@ -78,7 +78,7 @@ FUZZED = {
 
 NOT_FUZZED_WHY = {
     "hands a model's file to its library, which is trusted as SECURITY.md says; what howfar parses itself is fuzzed": (
-        "backbones/onnx.py backbones/transformers.py weights/hub_models.py backbones/clipseg.py "
+        "backbones/onnx.py backbones/transformers.py weights/hub_models.py "
         "backbones/published_transformers.py backbones/timm.py segmenters/predictor.py segmenters/sam_adapter_network.py "
         "paper/promptable_networks.py"
     ),
@@ -108,7 +108,7 @@ NOT_FUZZED_WHY = {
     "computes a checksum of bytes, and parses nothing": "io/embedded_checksum.py",
     "reads the name in a lock file, as text": "io/lock.py",
     "opens stores": "pipeline/embedding.py report/explorer.py",
-    "parses a text out of io/checkpoint's arrays": "pipeline/measured_pairs.py",
+    "parses a text out of io/checkpoint's arrays": "pipeline/pair_measurement.py",
     "parses a text that transformers just wrote of a network in memory": "segmenters/frozen_encoder_network.py",
     "a file of the package itself": "selection/evidence.py",
     "reads again the table that an earlier run of it wrote, for the labels filled in there": "report/labelling_files.py",

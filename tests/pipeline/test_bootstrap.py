@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from howfar.distances import pairwise
-from howfar.pipeline import distance_intervals
-from howfar.pipeline.distance_intervals import DistanceDraws, Resamples, RowSums
+from howfar.pipeline import distance_bootstrap
+from howfar.pipeline.distance_bootstrap import DistanceDraws, Resamples, RowSums
 from howfar.significance import resample_counts
 
 ALL = 1 << 62
@@ -27,7 +27,7 @@ def sets(n: int, m: int, z: int, tail: int | None, shift: float, wide: float = 1
 @pytest.fixture
 def drawn(monkeypatch) -> Callable[..., DistanceDraws]:
     def draw(p: np.ndarray, s: np.ndarray, draws: int, below: int, seed: int = 1) -> DistanceDraws:
-        monkeypatch.setattr(distance_intervals, "EXACT_BELOW", below)
+        monkeypatch.setattr(distance_bootstrap, "EXACT_BELOW", below)
         resamples = Resamples.drawn(len(p), len(s), draws, np.random.default_rng(seed))
         return DistanceDraws.of(p, s, RowSums.of(p, s), resamples)
 
@@ -99,9 +99,9 @@ def test_rows_in_another_order(compiled, drawn, monkeypatch):
         resample_counts(200, 60, rng),
         *map(rng.permutation, (300, 200)),
     )
-    monkeypatch.setattr(distance_intervals, "resample_counts", counts_of({300: of_p, 200: of_s}))
+    monkeypatch.setattr(distance_bootstrap, "resample_counts", counts_of({300: of_p, 200: of_s}))
     wanted = statistics(drawn(p, s, 60, 0))
-    monkeypatch.setattr(distance_intervals, "resample_counts", counts_of({300: of_p[order_p], 200: of_s[order_s]}))
+    monkeypatch.setattr(distance_bootstrap, "resample_counts", counts_of({300: of_p[order_p], 200: of_s[order_s]}))
     for name, values in statistics(drawn(p[order_p], s[order_s], 60, 0)).items():
         np.testing.assert_allclose(values, wanted[name], rtol=1e-6 if compiled else 1e-10)
 

@@ -13,8 +13,8 @@ import howfar
 from howfar.arrays import group_numbers
 from howfar.data import parse
 from howfar.distances import leave_one_out
-from howfar.pipeline.distance_intervals import DistanceDraws, PairGroups, Resamples, RowSums
-from howfar.pipeline.pair_measures import permutation_p_value
+from howfar.pipeline.distance_bootstrap import DistanceDraws, PairGroups, Resamples, RowSums
+from howfar.pipeline.permutation_tests import permutation_p_value
 from howfar.projection import Projection
 from howfar.results import Comparison, Features
 from howfar.significance import interval, resample_counts

@@ -1,5 +1,3 @@
-from importlib import import_module
-
 import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
@@ -7,7 +5,8 @@ from scipy.spatial.distance import cdist
 from howfar import registry
 from howfar.distances import pairwise
 from howfar.distances.knn import knn
-from howfar.pipeline.pair_measures import measure, permutation_p_value
+from howfar.pipeline.pair_measurement import measure
+from howfar.pipeline.permutation_tests import permutation_p_value
 from howfar.projection import Projection
 from howfar.significance import interval, resample_counts
 
@@ -34,21 +33,21 @@ def by_resampling(one: Projection, draws: int, seed: int) -> dict[str, np.ndarra
 
 def test_intervals_are_those_of_a_bootstrap_by_index():
     one = pair(0, 40, 30, shift=1.0)
-    measured, wanted = measure(one, bootstrap=4000), by_resampling(one, 4000, 1)
-    for found, name in ((measured.o_dist_ci, "o_dist"), (measured.relative_ci, "relative"), (measured.energy_ci, "energy")):
-        np.testing.assert_allclose(found, wanted[name], rtol=0.02, atol=0.02)
+    measured, wanted = measure(one, bootstrap=4000).row, by_resampling(one, 4000, 1)
+    for found, name in (("o_dist_mean_ci", "o_dist"), ("relative_ci", "relative"), ("energy_ci", "energy")):
+        np.testing.assert_allclose(getattr(measured, found), wanted[name], rtol=0.02, atol=0.02)
 
 
 def test_rivals_are_drawn_apart_from_the_distances():
     one = pair(2, 40, 30)
-    of_rivals = measure(one, bootstrap=200, seed=(3, 4)).rivals_ci
+    of_rivals = measure(one, bootstrap=200, seed=(3, 4)).row.rivals_ci
     assert {"knn_mean", "mahalanobis_mean"} <= of_rivals.keys()
     of_s = resample_counts(30, 200, np.random.default_rng([3, 4, 1]))
     assert of_rivals["knn_mean"] == interval(knn(one.secondary, one.primary) @ of_s / 30)
 
 
 def test_two_images_have_no_interval_of_zero_width():
-    measured = measure(pair(2, 2, 1), bootstrap=200)
+    measured = measure(pair(2, 2, 1), bootstrap=200).row
     assert measured.relative_ci is None
     assert measured.energy_ci[0] < measured.energy_ci[1]
 
@@ -78,8 +77,7 @@ def test_no_p_value_depends_on_rounding(make, threads, monkeypatch):
     assert [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)] == wanted
     tile = 7 * len(pairs[0].primary)
     forms = pairwise.quadratic_forms
-    # The package has a function of the module's name.
-    monkeypatch.setattr(import_module("howfar.pipeline.pair_measures"), "quadratic_forms", lambda *given: forms(*given, tile))
+    monkeypatch.setattr("howfar.pipeline.permutation_tests.quadratic_forms", lambda *given: forms(*given, tile))
     assert [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)] == wanted
 
 
@@ -88,8 +86,8 @@ def test_every_registered_distance_stands_among_the_rivals(monkeypatch):
     ours["dataset_distances"] = {**ours["dataset_distances"], "ours": "howfar.distances.mean_distances:dataset_to_dataset"}
     ours["image_distances"] = {**ours["image_distances"], "theirs": "howfar.distances.mean_distances:image_to_dataset"}
     monkeypatch.setattr(registry, "OURS", ours)
-    measured = measure(pair(4, 12, 9), bootstrap=0)
-    assert measured.rivals["ours"] == pytest.approx(measured.i_dist.mean())
-    assert measured.rivals["theirs_mean"] == pytest.approx(measured.i_dist.mean())
+    measured = measure(pair(4, 12, 9), bootstrap=0).row
+    assert measured.rivals["ours"] == pytest.approx(measured.o_dist_mean)
+    assert measured.rivals["theirs_mean"] == pytest.approx(measured.o_dist_mean)
     assert {"knn_mean", "mahalanobis_mean", "frechet", "kid", "mmd", "sliced_wasserstein"} <= set(measured.rivals)
     assert not {"energy", "o_dist", "knn", "i_dist_mean"} & set(measured.rivals)

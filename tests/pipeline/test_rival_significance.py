@@ -13,8 +13,8 @@ from howfar.distances.frechet import Gaussian, between, frechet_of_draws
 from howfar.distances.mmd import median_bandwidth
 from howfar.distances.wasserstein import Slices
 from howfar.errors import InputError
-from howfar.pipeline.distance_intervals import rival_intervals, rival_null
-from howfar.pipeline.pair_measures import measure, rival_p_values
+from howfar.pipeline.pair_measurement import measure
+from howfar.pipeline.rival_distances import rival_intervals, rival_null, rival_p_values
 from howfar.projection import Projection, joint_pca
 from howfar.significance import relabellings, resample_counts
 
@@ -101,7 +101,7 @@ def test_a_draw_of_every_image_once_is_the_distance_itself(sets):
 def test_intervals_hold_the_distance_and_narrow_with_more_images(rng):
     widths = []
     for count in (40, 640):
-        found = measure(pair(rng.normal(0.5, 1.0, size=(count, 8)), rng.normal(size=(count, 8))))
+        found = measure(pair(rng.normal(0.5, 1.0, size=(count, 8)), rng.normal(size=(count, 8)))).row
         assert set(found.rivals_ci) == set(found.rivals)
         for name, (low, high) in found.rivals_ci.items():
             assert low < found.rivals[name] < high, name

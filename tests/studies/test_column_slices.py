@@ -11,7 +11,7 @@ from scipy.spatial.distance import cdist
 import howfar
 from howfar.cli.main import run
 from howfar.errors import InputError
-from howfar.pipeline.pair_measures import slice_energies
+from howfar.pipeline.permutation_tests import slice_energies
 from howfar.results import Comparison, Relation
 from howfar.significance import holm
 

@@ -50,7 +50,7 @@ def test_numbers_are_those_of_an_independent_computation(found: Comparison) -> N
 
 
 def test_of_a_space_that_is_too_long_the_first_two_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("howfar.pipeline.measured_pairs.KEPT", 6)
+    monkeypatch.setattr("howfar.pipeline.pair_measurement.KEPT", 6)
     options = {"projection": "none", "permutations": 0, "bootstrap": 0}
     for q, kept in ((6, 6), (7, 2)):
         p, s = rows(0, 8, q=q), rows(1, 5, q=q)

@@ -8,7 +8,7 @@ import pytest
 
 import howfar
 from howfar.demo import write_dataset
-from howfar.pipeline import measured_pairs as module
+from howfar.pipeline import pair_measurement as module
 from howfar.store import Store
 from howfar.studies import compare_datasets
 

@@ -1,4 +1,4 @@
-"""Build published models of the transformers library as backbones: SAM, CLIP, DINOv2 and v3, ConvNeXt V2, Swin V2, SigLIP 2.
+"""Build published models of transformers as backbones: SAM, CLIPSeg, CLIP, DINOv2 and v3, ConvNeXt V2, Swin V2, SigLIP 2.
 
 Each model below has its class, published configuration, the paper's input size and normalisation, and the part that
 is the feature. A feature is flattened in C order of what transformers returns: (channel, row, column) for `sam` and
@@ -8,18 +8,26 @@ comes before them, and after it `dinov3`'s registers.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options
 from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.transformers import folder_origin, model_folder
 from howfar.errors import InputError, one_line
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
-from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model, read_model
+from howfar.weights.hub_models import (
+    REQUIRED_FILES,
+    checked_folder,
+    describe_architecture,
+    load_model,
+    random_model,
+    read_model,
+)
 
 # torch is imported when a network is built, so that listing the cards stays cheap.
 if TYPE_CHECKING:
@@ -31,6 +39,7 @@ if TYPE_CHECKING:
 
     LayerMaps = Callable[[nn.Module, Tensor], tuple[Tensor, ...]]
 
+T = TypeVar("T")
 IMAGENET: Final = (IMAGENET_MEAN, IMAGENET_STD)
 CLIP_COLOURS: Final = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
@@ -207,7 +216,111 @@ _SIGLIP2 = published(
     pooled=None,
 )
 
+PROMPT: Final = "line structures"  # the paper's (table 1)
+CLIPSEG_SIDE: Final = 352
+_CLIP_TOKENIZER: Final = (("vocab.json", "tokenizer.json"), ("merges.txt", "tokenizer.json"))
+
+
+def _build_clipseg(model: PublishedModel, options: Options) -> TorchBackbone:
+    """Build CLIPSeg with one text as a backbone: outputs of its three decoder layers, flattened as (token, channel)."""
+    prompt = PROMPT if options.prompt is None else options.prompt
+    network, tokenize = _clipseg(model, options)
+    # The text's embedding is a buffer that does not count among the weights, so that it does not change their hash.
+    network.register_buffer("prompt", _text_embedding(network, tokenize(prompt)), persistent=False)
+    return backbone_of(model, network, options, f" given {prompt!r}")
+
+
+def promptable(options: Options, option: str = "weights") -> tuple[Any, Callable[[str], Tensor]]:
+    """Load CLIPSeg, and a function from a text to its (1, channels) embedding; errors name its folder's `option`."""
+    network, tokenize = _clipseg(_CLIPSEG, options, option)
+    return network, lambda text: _text_embedding(network, tokenize(text))
+
+
+def _clipseg(model: PublishedModel, options: Options, option: str = "weights") -> tuple[Any, Callable[[str], list[int]]]:
+    """Load the network, and return a function from a text to its token ids."""
+    library = transformers_for("clipseg")
+    architecture = library.CLIPSegForImageSegmentation
+    network: Any
+    if options.weights is None and not options.pretrained:
+        network = random_model(lambda: architecture(architecture.config_class(**model.config)))
+        first, last = network.config.text_config.bos_token_id, network.config.text_config.eos_token_id
+
+        def hashed(text: str) -> list[int]:
+            digests = (hashlib.sha256(word.encode()).digest() for word in text.lower().split())
+            return [first, *(int.from_bytes(digest[:4], "big") % min(first, last) for digest in digests), last]
+
+        network.eval()
+        return network, hashed
+    if options.weights is not None and options.weights.is_file():
+        raise InputError.of("weights", "must be a folder, as clipseg needs its tokenizer too", str(options.weights))
+    folder = source_folder(model, options.weights, (*REQUIRED_FILES, *_CLIP_TOKENIZER), option)
+    network = read_model("clipseg", folder, architecture.from_pretrained)
+
+    def tokens(text: str) -> list[int]:
+        tokenizer = partial(library.CLIPTokenizer.from_pretrained, folder, local_files_only=True)
+        return _by_tokenizer("clipseg", folder, lambda: list[int](tokenizer()(text)["input_ids"]))
+
+    network.eval()
+    return network, tokens
+
+
+def _text_embedding(network: Any, numbers: list[int]) -> Tensor:
+    import torch
+
+    longest = network.config.text_config.max_position_embeddings
+    if len(numbers) > longest:
+        raise InputError.of("prompt", f"must be at most {longest} tokens", len(numbers), "shorten it")
+    with torch.no_grad():
+        embedding: Tensor = network.get_conditional_embeddings(1, input_ids=torch.tensor([numbers]))
+    return embedding
+
+
+def _prompted_states(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
+    # The model's own `forward` without the mask: the hooks by which transformers returns hidden states cannot be pickled.
+    vision, decoder = network.clip.vision_model, network.decoder
+    hidden = vision.pre_layrnorm(vision.embeddings(batch, interpolate_pos_encoding=True))
+    activations = []
+    for number, layer in enumerate(vision.encoder.layers[: max(network.extract_layers) + 1]):
+        hidden = layer(hidden, None)
+        if number in network.extract_layers:
+            activations.append(hidden)
+    prompt, states, output = network.prompt, [], None
+    decoding = zip(reversed(activations), decoder.layers, decoder.reduces, strict=True)
+    for number, (activation, layer, reduce) in enumerate(decoding):
+        output = reduce(activation) if output is None else reduce(activation) + output
+        if number == decoder.conditional_layer:
+            output = decoder.film_mul(prompt) * output + decoder.film_add(prompt)
+        output = layer(output, None)
+        states.append(output)
+    return tuple(states)
+
+
+def _pooled_states(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
+    return tuple(state.mean(dim=1) for state in _prompted_states(network, batch))
+
+
+_CLIPSEG: Final = published(
+    (
+        "clipseg",
+        93_120,
+        f"{CLIPSEG_SIDE}×{CLIPSEG_SIDE} RGB and a text",
+        "Apache-2.0",
+        f"CLIPSeg's last three decoder hidden states, 485×64 each, given {PROMPT!r} (table 1)",
+    ),
+    ("CIDAS/clipseg-rd64-refined", "603 MB"),
+    architecture="CLIPSegForImageSegmentation",
+    kinds=("clipseg",),
+    config={"vision_config": {"patch_size": 16}, "use_complex_transposed_convolution": True},
+    side=CLIPSEG_SIDE,
+    interpolation="bilinear",
+    maps=_prompted_states,
+    layer="decoder hidden states 1, 2, 3",
+    pooled=_pooled_states,
+    pooling="mean",
+)
+
 SAM: Final = family_of(SAM_MODEL, build_published)
+CLIPSEG: Final = family_of(_CLIPSEG, _build_clipseg, "prompt")
 CLIP: Final = family_of(_CLIP, build_published)
 DINOV2: Final = family_of(_DINOV2, build_published)
 CONVNEXTV2: Final = family_of(_CONVNEXTV2, build_published)
@@ -226,6 +339,14 @@ def reads_text(identity: Mapping[str, Any]) -> bool:
     return name in _WITH_TEXTS or (pooled and name in ("transformers:clip", "transformers:siglip", "transformers:siglip2"))
 
 
+def _by_tokenizer(name: str, folder: Path, read: Callable[[], T]) -> T:
+    try:
+        return read()
+    # Damaged text, and errors of the library that reads it.
+    except Exception as error:
+        raise InputError(f"the tokenizer of {name} cannot be read: {folder} ({one_line(error)})") from error
+
+
 def text_tower(options: Options, name: str) -> Callable[[str], NDArray[np.float32]]:
     """Load the text tower beside a backbone that `reads_text`, and return a function from a text to its embedding.
 
@@ -241,11 +362,7 @@ def text_tower(options: Options, name: str) -> Callable[[str], NDArray[np.float3
     if not hasattr(network, "get_text_features"):
         raise InputError.of("weights", "must hold a text tower for a search by text", str(folder))
     network.eval()
-    try:
-        tokenize = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    # Damaged text, and errors of the library that reads it.
-    except Exception as error:
-        raise InputError(f"the tokenizer of {name} cannot be read: {folder} ({one_line(error)})") from error
+    tokenize = _by_tokenizer(name, folder, lambda: library.AutoTokenizer.from_pretrained(folder, local_files_only=True))
     longest = network.config.text_config.max_position_embeddings
 
     def embedding(text: str) -> NDArray[np.float32]:

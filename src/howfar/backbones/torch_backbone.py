@@ -16,6 +16,7 @@ import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar, Final, Self, cast
 
@@ -44,13 +45,13 @@ class CheckedEngine:
     label: ClassVar[str]
     fallback: ClassVar[str]
 
-    def __init__(self, name: str, network: nn.Module) -> None:
-        self._name, self._network = name, network
+    def __init__(self, name: str, network: nn.Module, dtype: torch.dtype) -> None:
+        self._name, self._network, self._dtype = name, network, dtype
         self._reset()
 
     def _reset(self) -> None:
         self._lock = threading.Lock()
-        self._ready: Any = None
+        self._ready: tuple[Any, int] | None = None
         self._fault = ""
 
     @property
@@ -79,11 +80,36 @@ class CheckedEngine:
                     self._refuse(one_line(error, 200))
         return by_torch(batch)
 
-    def _checked(self, batch: NDArray[np.uint8], by_torch: Embed) -> Any:
+    def _checked(self, batch: NDArray[np.uint8], by_torch: Embed) -> tuple[Any, int] | None:
         """Return what computes features, once its first features agree with torch's; None if it cannot be used."""
+        with self._lock:
+            if self._fault or (self._ready is not None and self._serves(self._ready[1], batch)):
+                return self._ready
+            first, fault = batch[:CHECKED], ""
+            expected = by_torch(first)
+            for make in self._attempts(batch):
+                try:
+                    ready = make()
+                    fault = disagreement(self.label, self._compute(ready, first), expected, *TOLERANCES[self._dtype])
+                # Exporter, compiler, protobuf, disk, GPU and onnxruntime each fail in their own ways.
+                except Exception as error:
+                    fault = one_line(error, 200)
+                if not fault:
+                    # Set only after the check, so that an interrupt leaves nothing unchecked behind.
+                    self._ready = ready
+                    return ready
+            self._refuse(fault)
+            return None
+
+    def _serves(self, made_for: int, batch: NDArray[np.uint8]) -> bool:
+        """Return whether what was made for a number of threads, or of images, serves a batch."""
         raise NotImplementedError
 
-    def _compute(self, ready: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _attempts(self, batch: NDArray[np.uint8]) -> Sequence[Callable[[], tuple[Any, int]]]:
+        """List ways, tried in turn, to make what computes features, with the number that it is made for."""
+        raise NotImplementedError
+
+    def _compute(self, ready: tuple[Any, int], batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         raise NotImplementedError
 
     def _refuse(self, fault: str) -> None:
@@ -136,42 +162,28 @@ class OnnxruntimeEngine(CheckedEngine):
     fallback = "alone, which is slower"
 
     def __init__(self, name: str, network: nn.Module, size: tuple[int, int], identity: Mapping[str, Any]) -> None:
-        super().__init__(name, network)
+        super().__init__(name, network, torch.float32)
         described = json.dumps([_FORMAT, torch.__version__, list(size), dict(identity)], sort_keys=True)
         self._file = f"{hashlib.sha256(described.encode()).hexdigest()[:32]}.onnx"
-        self._threads = 0
 
-    def _checked(self, batch: NDArray[np.uint8], by_torch: Embed) -> Any:
-        threads = torch.get_num_threads()
-        with self._lock:
-            if self._fault:
-                return None
-            # A session keeps its number of threads, so another number needs another session.
-            if self._ready is None or self._threads != threads:
-                self._ready = self._session(batch[:CHECKED], by_torch, threads)
-            self._threads = threads
-            return self._ready
+    def _serves(self, made_for: int, batch: NDArray[np.uint8]) -> bool:
+        # A session keeps its number of threads, so another number needs another session.
+        return made_for == torch.get_num_threads()
 
-    def _compute(self, ready: Any, batch: NDArray[np.uint8]) -> NDArray[np.float32]:
-        rows = [ready.run(None, {_INPUT: batch[i : i + 1]})[0] for i in range(len(batch))]
-        return np.ascontiguousarray(np.concatenate(rows), dtype=np.float32)
-
-    def _session(self, batch: NDArray[np.uint8], by_torch: Embed, threads: int) -> Any:
-        expected, path = by_torch(batch), local_root() / FOLDER / self._file
+    def _attempts(self, batch: NDArray[np.uint8]) -> Sequence[Callable[[], tuple[Any, int]]]:
+        path = local_root() / FOLDER / self._file
         # A file that is there may be damaged, or of another version of the network's library: then it is made anew.
-        for exported in (True, False) if path.is_file() else (False,):
-            try:
-                if not exported:
-                    self._export(batch[:1], path)
-                session = open_session("the engine onnxruntime", path, ["CPUExecutionProvider"], threads)
-                fault = disagreement(self.label, self._compute(session, batch), expected, *TOLERANCES[torch.float32])
-            # The exporter, protobuf, the disk and onnxruntime each fail in their own ways.
-            except Exception as error:
-                fault = one_line(error, 200)
-            if not fault:
-                return session
-        self._refuse(fault)
-        return None
+        return [partial(self._session, batch[:1], path, export) for export in ((False, True) if path.is_file() else (True,))]
+
+    def _session(self, picture: NDArray[np.uint8], path: Path, export: bool) -> tuple[Any, int]:
+        if export:
+            self._export(picture, path)
+        threads = torch.get_num_threads()
+        return open_session("the engine onnxruntime", path, ["CPUExecutionProvider"], threads), threads
+
+    def _compute(self, ready: tuple[Any, int], batch: NDArray[np.uint8]) -> NDArray[np.float32]:
+        rows = [ready[0].run(None, {_INPUT: batch[i : i + 1]})[0] for i in range(len(batch))]
+        return np.ascontiguousarray(np.concatenate(rows), dtype=np.float32)
 
     def _export(self, picture: NDArray[np.uint8], path: Path) -> None:
         """Export the network by tracing one image."""
@@ -242,32 +254,17 @@ class TorchCompileEngine(CheckedEngine):
 
     label = "torch.compile"
     fallback = "without compiling, which may be slower"
-    _ready: tuple[Any, int] | None
 
     def __init__(self, name: str, network: nn.Module, dtype: torch.dtype, forward: Forward) -> None:
-        super().__init__(name, network)
-        self._dtype, self._forward = dtype, forward
+        super().__init__(name, network, dtype)
+        self._forward = forward
 
-    def _checked(self, batch: NDArray[np.uint8], by_torch: Embed) -> tuple[Any, int] | None:
-        with self._lock:
-            # A small first batch would split every later one into many small pieces.
-            if self._fault or (self._ready is not None and len(batch) < 2 * self._ready[1]):
-                return self._ready
-            expected = by_torch(batch[:CHECKED])
-            try:
-                compiled = torch.compile(self._network, dynamic=False), len(batch)
-                features = self._compute(compiled, batch)[:CHECKED]
-            # The tracer, the compiler and the GPU each fail in their own ways.
-            except Exception as error:
-                self._refuse(one_line(error, 200))
-                return None
-            fault = disagreement(self.label, features, expected, *TOLERANCES[self._dtype])
-            if fault:
-                self._refuse(fault)
-            else:
-                # Set only after the check, so that an interrupt leaves nothing unchecked behind.
-                self._ready = compiled
-            return self._ready
+    def _serves(self, made_for: int, batch: NDArray[np.uint8]) -> bool:
+        # A small first batch would split every later one into many small pieces.
+        return len(batch) < 2 * made_for
+
+    def _attempts(self, batch: NDArray[np.uint8]) -> Sequence[Callable[[], tuple[Any, int]]]:
+        return [lambda: (torch.compile(self._network, dynamic=False), len(batch))]
 
     def _compute(self, ready: tuple[Any, int], batch: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Run a batch in chunks of the compiled batch size, padding the last chunk."""

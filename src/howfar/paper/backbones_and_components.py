@@ -17,7 +17,7 @@ from howfar.errors import InputError
 from howfar.option_validation import checked
 from howfar.options_by_function import CompareSettings
 from howfar.paper.study_common import BackboneStudySettings, SpaceSettings, check_backbones, embedding_work, loaded_backbones
-from howfar.pipeline.measured_pairs import forget_pairs
+from howfar.pipeline.pair_measurement import forget_pairs
 from howfar.progress import bar
 from howfar.projection import Projector
 from howfar.projection.basis import plateau

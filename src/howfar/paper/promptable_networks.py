@@ -21,8 +21,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, pad
 
 from howfar.backbones.backbone_family import Options
-from howfar.backbones.clipseg import SIDE, promptable
-from howfar.backbones.published_transformers import SAM_MODEL, source_folder
+from howfar.backbones.published_transformers import CLIPSEG_SIDE, SAM_MODEL, promptable, source_folder
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data.masks import resize_mask
 from howfar.errors import InputError
@@ -278,7 +277,8 @@ class ClipSeg:
             self.model.cpu()
             self._embeddings[text] = self._embed(text).to(self.device)
             self.model.to(self.device)
-        batch = normalised(picture, (SIDE, SIDE))[None].to(self.device)
-        logits = self.model(pixel_values=batch, conditional_embeddings=self._embeddings[text]).logits.reshape(1, 1, SIDE, SIDE)
+        batch = normalised(picture, (CLIPSEG_SIDE, CLIPSEG_SIDE))[None].to(self.device)
+        logits = self.model(pixel_values=batch, conditional_embeddings=self._embeddings[text]).logits
+        logits = logits.reshape(1, 1, *batch.shape[2:])
         enlarged = interpolate(logits.float(), (picture.height, picture.width), mode="bilinear", align_corners=False)
         return enlarged[0, 0].sigmoid().cpu().numpy()

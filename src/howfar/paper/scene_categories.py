@@ -18,7 +18,7 @@ from howfar.backbones import cards
 from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.errors import InputError
 from howfar.paper.study_common import SpaceSettings, interval_columns, perturbations_of
-from howfar.pipeline.measured_pairs import forget_pairs
+from howfar.pipeline.pair_measurement import forget_pairs
 from howfar.progress import bar
 from howfar.relation.rank_stability import Distances, agreements, mean_change
 from howfar.results import Comparison, Features, Provenance, Settings

@@ -43,10 +43,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Outcome:
-    """Record the result of embedding one image: its content hash, or the reason why it has no features.
-
-    `reused` features were in the store before; features `elsewhere` are being computed by another worker.
-    """
+    """Record the content hash of an embedded image, or why it has none; another worker computes features `elsewhere`."""
 
     item: Item
     content: str = ""

@@ -13,9 +13,8 @@ from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted, leave_one_out_residual, subspace_residual
 from howfar.distances.mean_distances import image_to_dataset, leave_one_out
 from howfar.formatting_and_escaping import format_number, printable
-from howfar.pipeline.distance_intervals import ROUNDING
-from howfar.pipeline.measured_pairs import projector_of
-from howfar.pipeline.pair_measures import check_plan
+from howfar.pipeline.distance_bootstrap import ROUNDING
+from howfar.pipeline.pair_measurement import CONFORMAL, check_plan, projector_of
 from howfar.pixel_options import READING, PixelReading
 from howfar.projection import Basis, Projector
 from howfar.protocols import Rows
@@ -25,7 +24,6 @@ from howfar.results import Features, Provenance, Settings, Skipped
 from howfar.significance import p_values, percentiles
 from howfar.significance.bootstrap import single_group
 
-CONFORMAL = 19
 GATE_COLUMNS: Final = {
     "gate_distance": "i_dist",
     "gate_knn": "knn",

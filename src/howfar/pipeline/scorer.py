@@ -78,12 +78,9 @@ class Group:
 
 
 def arrivals(new: NewImages, reading: Mapping[str, Any] | None = None) -> list[Group]:
-    """Divide the arguments to score into groups, in order; adjacent image files form one group.
+    """Divide the arguments to score into groups, in order; adjacent image files, there or not, form one group.
 
     Datasets are read by `reading`, that of a profile, where the user says nothing else.
-
-    `new` is an image file (by its ending, there or not), a picture in memory, anything that `howfar.data.parse` takes, or a
-    list.
     """
     several = new if isinstance(new, Sequence) and not isinstance(new, (str, bytes)) else [new]
     if not len(several):
@@ -196,10 +193,7 @@ PIXELS, RESIDUAL, JSON = "pixels", "residual", ".json"
 
 
 def judged(profile: PrimaryReference, images: Sequence[Score]) -> Scores:
-    """Judge each dataset by its images' scores: mean performance, gate and probable failures, all without the scores.
-
-    There are none without a judge, and datasets without an estimate are omitted.
-    """
+    """Judge each dataset that has an estimate by its images' scores: mean performance, gate and probable failures."""
     judge, found = profile.judge, list[SiteJudgement]()
     if judge is None:
         return Scores(profile.primary, ())
@@ -302,37 +296,33 @@ class Scorer:
         if self.backbone is None:
             raise _needs_embeddings(self.profile)
         reasons: dict[int, str] = {}
-        # Each image's content hash and the model's input; None as input if the store has the features.
-        read: dict[int, tuple[str, NDArray[Any] | None]] = {}
+        contents: list[str] = []
+        # Inputs that are not stored, by content, so that equal images are embedded once; without a store, by position.
+        new: dict[str, tuple[NDArray[Any], str]] = {}
         for index, item in enumerate(items):
             try:
                 data = read_bytes(by_reading(item.path, self._reading))
-                content, stored = "", False
-                if self._store is not None:
-                    content = content_hash(data)
-                    stored = self._store.contains(content) and not self._store.verify([content])
-                read[index] = content, None if stored else prepared(self.backbone, picture(data))
+                content = str(index) if self._store is None else content_hash(data)
+                if content not in new and not self._stored(content):
+                    new[content] = prepared(self.backbone, picture(data)), item.image
+                contents.append(content)
             except ImageError as error:
                 reasons[index] = str(error)
         scored = iter(list[Score]())
-        if read:
-            good = [items[index] for index in read]
-            features: NDArray[np.float32] | Rows
-            if self._store is None:
-                features = self.backbone.embed(np.stack([array for _, array in read.values() if array is not None]))
-            else:
-                # Equal images are embedded once.
-                pairs = zip(read.values(), good, strict=True)
-                new = {content: (array, item) for (content, array), item in pairs if array is not None}
-                if new:
-                    rows = self.backbone.embed(np.stack([array for array, _ in new.values()]))
-                    self._store.add(list(new), [item.image for _, item in new.values()], rows)
-                features = self._store.select([content for content, _ in read.values()])
-            scored = iter(self._scores(features, good, maps))
+        if contents:
+            inputs, images = zip(*new.values(), strict=True) if new else ((), ())
+            rows = self.backbone.embed(np.stack(inputs)) if new else np.empty((0, 0), np.float32)
+            if new and self._store is not None:
+                self._store.add(list(new), images, rows)
+            readable = [item for index, item in enumerate(items) if index not in reasons]
+            scored = iter(self._scores(rows if self._store is None else self._store.select(contents), readable, maps))
         return [
             Skipped(item.dataset, item.image, reasons[index]) if index in reasons else next(scored)
             for index, item in enumerate(items)
         ]
+
+    def _stored(self, content: str) -> bool:
+        return self._store is not None and self._store.contains(content) and not self._store.verify([content])
 
     def _features(self, features: Features) -> Iterator[Score]:
         check_same(self.profile.identity, features.identity, self.profile.primary, features.name)

@@ -80,7 +80,7 @@ def smallest_p(permutations: int, secondaries: int) -> float | None:
 
 def of_rivals(comparison: Comparison) -> str:
     """Explain how to read the literature's distances: positive even for equal sets, and the smallest possible p."""
-    from howfar.pipeline.distance_intervals import MOST_RELABELLINGS
+    from howfar.pipeline.rival_distances import MOST_RELABELLINGS
 
     read = (
         "A Fréchet or Wasserstein distance of two samples of one distribution is above 0, and so is its interval: what tells "

@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from functools import lru_cache
+from operator import itemgetter
 from pathlib import Path
 from threading import RLock
 from typing import Any, TypeVar
@@ -467,25 +468,22 @@ def _merge(catalog: ShardCatalog, ids: Sequence[str]) -> None:
     # Before rows are written anew, so that a damaged one does not take the place of a sound one that is younger.
     catalog.verify([content for shard_id in ids for content in catalog.shard(shard_id).contents])
     group = [catalog.shard(shard_id) for shard_id in ids]
-    merged: set[str] = set()
+    # Path by content, in the order of the merged rows.
+    paths: dict[str, str] = {}
     rows: list[NDArray[np.int64]] = []
-    contents: list[str] = []
-    paths: list[str] = []
     entries = shards.several(catalog.folder, lambda shard: shards.read_entries(catalog.folder, shard.id, catalog.layout), group)
     for shard, entry in zip(group, entries, strict=True):
         path_of = dict(zip(entry.rows.tolist(), entry.paths, strict=True))
         picked = []
-        for content, row in sorted(zip(shard.contents, shard.rows, strict=True), key=lambda entry: entry[1]):
-            if content not in merged:
-                merged.add(content)
-                contents.append(content)
-                paths.append(path_of[row] or "")
+        for content, row in sorted(zip(shard.contents, shard.rows, strict=True), key=itemgetter(1)):
+            if content not in paths:
+                paths[content] = path_of[row] or ""
                 picked.append(row)
         rows.append(np.array(picked, np.int64))
-    if contents:
+    if paths:
         matrices = shards.several(catalog.folder, lambda shard: shards.view(catalog.folder, shard.id, catalog.layout), group)
-        pieces = (matrix.pieces(picked) for matrix, picked in zip(matrices, rows, strict=True))
-        blocks = (block for of_shard in pieces for _, _, block in of_shard)
+        blocks = (block for matrix, picked in zip(matrices, rows, strict=True) for _, _, block in matrix.pieces(picked))
         sums = np.concatenate([shard.checksums[picked] for shard, picked in zip(group, rows, strict=True)]).tolist()
-        shards.write(catalog.folder, shards.new_id(before=ids[0]), blocks, catalog.layout, contents, paths, sums)
+        new_id, texts = shards.new_id(before=ids[0]), list(paths.values())
+        shards.write(catalog.folder, new_id, blocks, catalog.layout, list(paths), texts, sums)
     shards.remove(catalog.folder, ids)

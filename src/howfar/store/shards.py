@@ -275,9 +275,8 @@ def write(
 ) -> Shard:
     """Write a shard whole or not at all, and return it.
 
-    `paths` are for people only. `checksums` are those that rows had where they lay before, 0 for a row without one: they are
-    kept, so that a row which is damaged by then is found all the same. Raises `OSError` where the disk refuses; nothing is left
-    behind then.
+    `paths` are for people only. `checksums` are those that rows had where they lay before (0 for none), by which a row that was
+    damaged since is found. Raises `OSError` where the disk refuses, and leaves nothing behind then.
     """
     kept = [ABSENT] * len(contents) if checksums is None else list(checksums)
     array, index = f"{shard_id}{ARRAY}", f"{shard_id}{INDEX}"

@@ -18,8 +18,8 @@ from howfar.errors import InputError
 from howfar.formatting_and_escaping import printable
 from howfar.io.file_location import Url
 from howfar.option_validation import nearest
-from howfar.pipeline.measured_pairs import KEPT
-from howfar.pipeline.pair_measures import SliceEnergy, slice_energies
+from howfar.pipeline.pair_measurement import KEPT
+from howfar.pipeline.permutation_tests import SliceEnergy, slice_energies
 from howfar.random_streams import stream
 from howfar.results import Comparison, DatasetSummary, Features, RelationSettings
 from howfar.results.relation_result import DistanceSlice, PerformanceSlice

@@ -17,7 +17,7 @@ from howfar.experiment_tracking import Log, check_tracker, log_result
 from howfar.memory import within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options_by_function import BackboneOptions, CompareOptions, CompareSettings
-from howfar.pipeline.measured_pairs import forget_pairs
+from howfar.pipeline.pair_measurement import forget_pairs
 from howfar.random_streams import stream
 from howfar.relation.trend import correlation, rank_sums, spearman
 from howfar.results import Comparison, Settings

@@ -25,9 +25,17 @@ from howfar.memory import beside, within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, CompareOptions, CompareSettings
-from howfar.pipeline.distance_intervals import ROUNDING
-from howfar.pipeline.measured_pairs import FOLDER, MeasuredPair, MeasurePairs, forget_pairs, measured_pairs
-from howfar.pipeline.pair_measures import check_plan, kept
+from howfar.pipeline.distance_bootstrap import ROUNDING
+from howfar.pipeline.pair_measurement import (
+    CONFORMAL,
+    FOLDER,
+    MeasuredPair,
+    MeasurePairs,
+    check_plan,
+    forget_pairs,
+    kept,
+    measured_pairs,
+)
 from howfar.pipeline.primary_reference import GATE_COLUMNS, PrimaryReference
 from howfar.pixel_options import READING, PixelReading
 from howfar.progress import bar, doing
@@ -235,7 +243,7 @@ def compared(
     """Compare the primary dataset's features, which come first, with those of each secondary, by one backbone."""
     primary, *secondaries = features
     pairs = MeasurePairs(primary, secondaries, settings)
-    measured, images = _measured(pairs, name, execution, out)
+    measured, images, primary_images = _measured(pairs, name, execution, out)
     # Images of secondaries that are files of the primary, by their contents.
     by_content = dict(zip(reversed(primary.contents), reversed(primary.images), strict=True))
     leaks = tuple(
@@ -244,30 +252,17 @@ def compared(
         for content, image in zip(s.contents, s.images, strict=True)
         if content in by_content
     )
-    of_primary = []
-    for s, pair in zip(secondaries, measured, strict=True):
-        columns = {
-            "against": s.name,
-            "image": primary.images,
-            "path": primary.paths,
-            "content": primary.contents,
-            "i_dist_mean": np.full(len(primary), np.nan) if pair.own is None else pair.own,
-            "pc1": pair.primary_plane[:, 0],
-            "pc2": pair.primary_plane[:, 1],
-        }
-        of_primary.append(pd.DataFrame(columns))
     # O(P, P) in the shared subspace, or in P's own if each pair has one.
-    selves = measured[0].own
-    own_distance = None if selves is None else float(selves.mean())
-    if selves is not None and settings.projection == "pair":
+    own_distance = measured[0].row.self_distance
+    if own_distance is not None and settings.projection == "pair":
         own_distance = self_distance(pairs.projector.own(), groups=pairs.groups)
     return Comparison(
         primary=PrimarySummary(primary.name, len(primary), own_distance),
         backbone=BackboneSummary(name, primary.rows.shape[1], tuple(primary.layers), primary.identity),
         settings=settings,
-        datasets=_summaries(primary, secondaries, measured),
+        datasets=_corrected([pair.row for pair in measured]),
         images=images,
-        primary_images=pd.concat(of_primary, ignore_index=True),
+        primary_images=primary_images,
         provenance=Provenance.now(),
         baselines=baselines,
         skipped=tuple(skipped for dataset in features for skipped in dataset.skipped),
@@ -278,12 +273,12 @@ def compared(
 
 def _measured(
     pairs: MeasurePairs, name: str, execution: Execution, out: Path | None
-) -> tuple[list[MeasuredPair], pd.DataFrame]:
-    """Measure the pairs within the memory budget, and put what they say of the secondaries' images into one table."""
+) -> tuple[list[MeasuredPair], pd.DataFrame, pd.DataFrame]:
+    """Measure the pairs within the memory budget, and put what they say of images into tables: of secondaries, of P."""
     primary, secondaries, settings = pairs.primary, pairs.secondaries, pairs.settings
     sizes, q = [len(dataset) for dataset in (primary, *secondaries)], primary.rows.shape[1]
     primary_images = np.array(primary.images, dtype=object)
-    images, measured = list[pd.DataFrame](), list[MeasuredPair]()
+    images, of_primary, measured = list[pd.DataFrame](), list[pd.DataFrame](), list[MeasuredPair]()
     with beside(kept(sizes, q, settings)):
         check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
         shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
@@ -291,7 +286,6 @@ def _measured(
         with suppress(InputError):  # it may exceed the memory budget
             own = PrimaryReference.of(primary, settings, projector=pairs.projector)
         for s, pair in zip(secondaries, shown, strict=True):
-            undefined = np.full(len(s), np.nan)
             low, high = pair.i_dist.min(), pair.i_dist.max()
             columns: dict[str, Any] = {
                 "dataset": s.name,
@@ -303,9 +297,9 @@ def _measured(
                 "i_dist_mean": pair.i_dist,
                 "i_dist_scaled": (pair.i_dist - low) / (high - low) if high - low > ROUNDING * high else np.zeros(len(s)),
                 "knn": pair.knn,
-                "mahalanobis": undefined if pair.mahalanobis is None else pair.mahalanobis,
-                "percentile": undefined if pair.percentile is None else pair.percentile,
-                "p_value": undefined if pair.conformal is None else pair.conformal,
+                "mahalanobis": pair.mahalanobis,
+                "percentile": pair.percentile,
+                "p_value": pair.conformal,
                 **{f"pc{number}": column for number, column in enumerate(pair.secondary_scores.T, start=1)},
                 "x": pair.secondary_scores[:, 0],
                 "y": pair.secondary_scores[:, 1],
@@ -314,11 +308,21 @@ def _measured(
                 columns |= {f"nearest{number}": primary_images[rows].tolist(), f"nearest{number}_distance": distances}
             # The columns that the judge of sites needs, in the primary's own subspace, as in a profile.
             read = {} if own is None else own.columns(own.measure(s.rows))
-            columns |= {column: read.get(of_judge, undefined) for column, of_judge in GATE_COLUMNS.items()}
+            columns |= {column: read.get(of_judge, np.full(len(s), np.nan)) for column, of_judge in GATE_COLUMNS.items()}
             images.append(pd.DataFrame(columns))
+            own_columns = {
+                "against": s.name,
+                "image": primary.images,
+                "path": primary.paths,
+                "content": primary.contents,
+                "i_dist_mean": pair.own,
+                "pc1": pair.primary_plane[:, 0],
+                "pc2": pair.primary_plane[:, 1],
+            }
+            of_primary.append(pd.DataFrame(own_columns))
             # The table of images has their scores and nearest images already.
             measured.append(replace(pair, nearest=NOTHING, nearest_distances=NOTHING, secondary_scores=NOTHING))
-    return measured, pd.concat(images, ignore_index=True)
+    return measured, pd.concat(images, ignore_index=True), pd.concat(of_primary, ignore_index=True)
 
 
 def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: Execution) -> Iterable[MeasuredPair]:
@@ -327,44 +331,21 @@ def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: E
     return shown
 
 
-def _summaries(
-    primary: Features, secondaries: Sequence[Features], measured: Sequence[MeasuredPair]
-) -> tuple[DatasetSummary, ...]:
-    """Make a row of each secondary; Holm's correction of p-values, energy's and each rival's, is over the secondaries."""
-    total = sum(float(pair.i_dist.mean()) for pair in measured)
-    adjusted = holm([pair.p_value for pair in measured])
-    of_rivals = {
-        name: holm([pair.rivals_p.get(name) for pair in measured])
-        for name in dict.fromkeys(name for pair in measured for name in pair.rivals_p)
-    }
-    summaries = []
-    for row, (s, pair) in enumerate(zip(secondaries, measured, strict=True)):
-        mean = float(pair.i_dist.mean())
-        summary = DatasetSummary(
-            name=s.name,
-            n=len(s),
-            o_dist=len(primary) * mean,
-            o_dist_mean=mean,
-            o_dist_mean_ci=pair.o_dist_ci,
-            o_dist_scaled=mean / total if total > 0 else 0.0,
-            self_distance=None if pair.own is None else float(pair.own.mean()),
-            relative=pair.relative,
-            relative_ci=pair.relative_ci,
-            energy=pair.energy,
-            energy_ci=pair.energy_ci,
-            p_value=adjusted[row],
-            p_value_raw=pair.p_value,
-            beyond=None
-            if pair.conformal is None or primary.independent < CONFORMAL
-            else float((pair.conformal <= 0.05).mean()),
-            components=pair.components,
-            explained_variance=pair.explained_variance,
-            rivals=pair.rivals,
-            rivals_ci=pair.rivals_ci,
-            rivals_p={name: p_value for name, values in of_rivals.items() if (p_value := values[row]) is not None},
+def _corrected(rows: Sequence[DatasetSummary]) -> tuple[DatasetSummary, ...]:
+    """Scale the distances of the secondaries, and correct p-values, energy's and each rival's, by Holm over them."""
+    total = sum(row.o_dist_mean for row in rows)
+    adjusted = holm([row.p_value_raw for row in rows])
+    names = dict.fromkeys(name for row in rows for name in row.rivals_p)
+    of_rivals = {name: holm([row.rivals_p.get(name) for row in rows]) for name in names}
+    return tuple(
+        replace(
+            row,
+            o_dist_scaled=row.o_dist_mean / total if total > 0 else 0.0,
+            p_value=adjusted[number],
+            rivals_p={name: p_value for name, values in of_rivals.items() if (p_value := values[number]) is not None},
         )
-        summaries.append(summary)
-    return tuple(summaries)
+        for number, row in enumerate(rows)
+    )
 
 
 def baseline(
@@ -386,11 +367,9 @@ def baseline(
     plain = replace(settings, bootstrap=0, permutations=0, rivals=False, seed=0)
     pairs = measured_pairs(MeasurePairs(primary, secondaries, plain), execution.runner, folder)
     measured = list(_with_bar(pairs, len(secondaries), name, execution))
-    total = sum(float(pair.i_dist.mean()) for pair in measured)
-    rows, images = [], {}
-    for s, pair in zip(secondaries, measured, strict=True):
-        scaled = float(pair.i_dist.mean()) / total if total > 0 else 0.0
-        rows.append(BaselineSummary(name, s.name, scaled, pair.relative, pair.energy))
+    rows, images = list[BaselineSummary](), {}
+    for row, s, pair in zip(_corrected([pair.row for pair in measured]), secondaries, measured, strict=True):
+        rows.append(BaselineSummary(name, s.name, row.o_dist_scaled, row.relative, row.energy))
         images[s.name] = pd.Series(pair.i_dist, index=list(s.images))
     return rows, images
 
@@ -399,8 +378,6 @@ FEW_IMAGES = 10
 # Most datasets, or pairs of them, that are named in one note.
 NAMED = 5
 UNEQUAL = 2
-# With fewer images of the primary dataset no conformal p-value can reach 0.05.
-CONFORMAL = 19
 SIGNIFICANCE = 0.05
 # No embedding of an image lies so many times as far from the primary dataset as others of its dataset do.
 ABSURD = 1e6
@@ -427,7 +404,7 @@ def notes(
         yield single_group(primary.name, n)
     elif n == 1:
         yield f"{primary.name} is a single image: it has no self-distance, so relative distances are undefined"
-    elif any(pair.relative is None for pair in measured):
+    elif any(pair.row.relative is None for pair in measured):
         # Unlike images may have features that differ by rounding alone, as beside an offset that all have in common.
         apart = len(set(primary.contents)) > 1
         yield (
@@ -447,9 +424,9 @@ def notes(
                 f"usually are, by column {column}: the dataset's mean and interval tell of that cell alone: drop or mend it"
             )
     yield from _limits(primary, secondaries, settings)
-    short = [s.name for s, pair in zip(secondaries, measured, strict=True) if pair.components < settings.components]
+    short = [s.name for s, pair in zip(secondaries, measured, strict=True) if pair.row.components < settings.components]
     if short and settings.projection != "none":
-        most = min(pair.components for pair in measured)
+        most = min(pair.row.components for pair in measured)
         yield f"only {most} of the {settings.components} components exist for {', '.join(short)}"
     if settings.permutations and len(secondaries) > SIGNIFICANCE * (settings.permutations + 1):
         least = len(secondaries) / (settings.permutations + 1)

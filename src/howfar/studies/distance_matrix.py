@@ -30,9 +30,8 @@ from howfar.memory import within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, CompareSettings, MatrixOptions
-from howfar.pipeline.distance_intervals import PairGroups
-from howfar.pipeline.measured_pairs import bare, between, grouping, projector_of
-from howfar.pipeline.pair_measures import check_plan
+from howfar.pipeline.distance_bootstrap import PairGroups
+from howfar.pipeline.pair_measurement import bare, between, check_plan, grouping, projector_of
 from howfar.progress import bar
 from howfar.projection.pca_cache import CachedRows
 from howfar.protocols import Runner

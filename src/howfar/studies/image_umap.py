@@ -15,7 +15,7 @@ from howfar.backbones import load_backbone
 from howfar.data import parse
 from howfar.errors import InputError, MissingExtraError, MissingPathError, StoreError
 from howfar.options import Maps, Stored
-from howfar.pipeline.measured_pairs import KEPT, projector_of
+from howfar.pipeline.pair_measurement import KEPT, projector_of
 from howfar.pixel_options import READING, reading_pixels
 from howfar.results import Comparison, Features, Settings
 from howfar.results.comparison_result import ImageMap

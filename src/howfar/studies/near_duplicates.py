@@ -17,7 +17,7 @@ from howfar.backbones.handcrafted import has_structure, mirrored
 from howfar.data import Dataset
 from howfar.errors import InputError
 from howfar.options import LeakHandling
-from howfar.pipeline.pair_measures import NAMED
+from howfar.pipeline.pair_measurement import NAMED
 from howfar.protocols import Backbone
 from howfar.results import Comparison, Features, Skipped
 from howfar.results.comparison_result import COPIES

@@ -17,7 +17,7 @@ from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
 from howfar.pipeline.embedding import embed_all
-from howfar.pipeline.pair_measures import check_plan
+from howfar.pipeline.pair_measurement import check_plan
 from howfar.pipeline.primary_reference import PrimaryReference
 from howfar.pipeline.profile_file import Profile
 from howfar.pipeline.scorer import check_same

@@ -26,7 +26,7 @@ from howfar.metrics.label_free_signals import class_entropy
 from howfar.metrics.multiclass import METRIC
 from howfar.option_validation import checked, with_options
 from howfar.options_by_function import SelectOptions
-from howfar.pipeline.measured_pairs import KEPT
+from howfar.pipeline.pair_measurement import KEPT
 from howfar.protocols import Strategy
 from howfar.random_streams import stream
 from howfar.relation.labelled_images import HISTOGRAM

@@ -20,7 +20,7 @@ from howfar.memory import beside, plan
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, StudyExecution
 from howfar.pipeline.embedding import check_work, embed_all, fitting_batch
-from howfar.pipeline.pair_measures import check_plan, kept
+from howfar.pipeline.pair_measurement import check_plan, kept
 from howfar.protocols import Backbone, Runner, StoreLike
 from howfar.random_streams import stream
 from howfar.results import Features, Settings

@@ -26,7 +26,7 @@ from howfar.options_by_function import (
     RelateOptions,
     TaskOptions,
 )
-from howfar.pipeline.measured_pairs import forget_pairs
+from howfar.pipeline.pair_measurement import forget_pairs
 from howfar.pipeline.profile_file import PROFILE, Profile
 from howfar.pixel_options import reading_asked
 from howfar.progress import stage

@@ -1,24 +1,16 @@
-"""Bootstrap the distances between two projected datasets (O^dist, MMD, Fréchet, Wasserstein) for 95 % intervals.
-
-A kernel's sums of all draws are products of one kernel matrix with the draws' weights; a Fréchet distance is made of each
-draw's moments, a sliced Wasserstein distance of its images in order along lines. Nothing is projected anew.
-"""
+"""Bootstrap the mean distances between and within two projected datasets, by images or by groups, for 95 % intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, NamedTuple, TypeAlias
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array, group_numbers
-from howfar.distances.frechet import frechet_of_draws
-from howfar.distances.mean_distances import energy_of_sums, of_other_groups, own_group_sums
-from howfar.distances.mmd import Kernel, cubic, gaussian, kernel_forms, median_bandwidth, typical
+from howfar.distances.mean_distances import of_other_groups, own_group_sums
 from howfar.distances.pairwise import bilinear_forms, both_sums, quadratic_forms, row_sums
-from howfar.distances.wasserstein import Slices
 from howfar.results import Features
 from howfar.significance import interval, resample_counts, unbiased_mean
 from howfar.significance.bootstrap import (
@@ -41,7 +33,6 @@ FARTHEST = 1e3
 """An image so many times as far as the median one leaves float32 too few digits for the draws that do not take it."""
 
 Counts = NDArray[np.uint8]
-Distance: TypeAlias = Callable[[Float64Array, Float64Array], float]
 Ends = tuple[float, float]
 """Low and high end of an interval."""
 
@@ -64,10 +55,6 @@ class RowSums(NamedTuple):
         """Compute all sums of distances from the projected images."""
         of_s, of_p = both_sums(s, p)
         return cls(of_s, row_sums(p, p), row_sums(s, s), of_p)
-
-    def energy(self) -> float:
-        """Compute the energy distance from the sums."""
-        return energy_of_sums(self.between, self.within_p, self.within_s)
 
 
 class PairGroups(NamedTuple):
@@ -102,10 +89,7 @@ def own_distances(sums: Float64Array, rows: Float64Array, groups: NDArray[np.int
 
 
 class Resamples(NamedTuple):
-    """Hold bootstrap counts of the images of P, (n, draws), and of S, (m, draws), with a generator for further draws.
-
-    With `groups` whole groups were drawn.
-    """
+    """Hold bootstrap counts of the images, or whole `groups`, of P, (n, draws), and of S, (m, draws), and the generator."""
 
     of_p: Counts
     of_s: Counts
@@ -114,13 +98,7 @@ class Resamples(NamedTuple):
 
     @classmethod
     def drawn(
-        cls,
-        n: int,
-        m: int,
-        draws: int,
-        rng: np.random.Generator,
-        of_p: Counts | None = None,
-        groups: PairGroups | None = None,
+        cls, n: int, m: int, draws: int, rng: np.random.Generator, of_p: Counts | None = None, groups: PairGroups | None = None
     ) -> Resamples:
         """Draw `draws` bootstrap resamples of n images of P and m of S; counts of P can be given as `of_p`."""
         in_p, in_s = (None, None) if groups is None else groups
@@ -141,6 +119,10 @@ class GroupDraws(NamedTuple):
     all_s: Float64Array
     groups: tuple[float, float]
 
+    def widened(self, draws: Float64Array, of_p: Float64Array, of_s: Float64Array) -> Ends | None:
+        """Compute an interval from draws of both sets, widened for few groups by the variance that each set alone gives."""
+        return widened(draws, widening([float(np.nanvar(alone)) for alone in (of_p, of_s)], self.groups))
+
 
 @dataclass(frozen=True, eq=False)
 class DistanceDraws:
@@ -158,66 +140,47 @@ class DistanceDraws:
         """Compute the mean distances of resamples of both sets, with the projection held fixed.
 
         Means of many pairs are drawn by Hoeffding's decomposition (`howfar.significance.bootstrap`), others from all pairs, as
-        are all means of resampled groups.
+        are all means of resampled groups: within a set between images of different groups.
         """
         n, m, (of_p, of_s, rng, groups) = len(p), len(s), resamples
-        if groups is not None:
-            return cls._of_groups(p, s, sums, of_p, of_s, groups)
-        # What is None here is computed from all pairs.
-        between, within_p, within_s = _decomposed(p, s, sums, of_p, of_s, rng)
-        between = quadratic_forms(s, p, of_s, of_p) / (m * n) if between is None else between
-        return cls(between, _within_mean(p, of_p, within_p), _within_mean(s, of_s, within_s), n, m)
-
-    @classmethod
-    def _of_groups(
-        cls, p: Float64Array, s: Float64Array, sums: RowSums, of_p: Counts, of_s: Counts, groups: PairGroups
-    ) -> DistanceDraws:
-        """Compute the mean distances of resampled groups: within a set between images of different groups."""
-        n, m = len(p), len(s)
-        in_p, in_s = (counts.sum(axis=0, dtype=np.float64) for counts in (of_p, of_s))
+        if groups is None:
+            # What is None here is computed from all pairs.
+            between, within_p, within_s = _decomposed(p, s, sums, of_p, of_s, rng)
+            between = quadratic_forms(s, p, of_s, of_p) / (m * n) if between is None else between
+            return cls(between, _within_mean(p, of_p, within_p), _within_mean(s, of_s, within_s), n, m)
         columns = row_sums(p, s) if sums.between_p is None else sums.between_p
+        in_p, in_s = (counts.sum(axis=0, dtype=np.float64) for counts in (of_p, of_s))
         (within_p, all_p), (within_s, all_s) = _within_groups(p, of_p, groups.p), _within_groups(s, of_s, groups.s)
-        beside = GroupDraws(
-            between_p=columns @ of_p / (in_p * m),
-            between_s=sums.between @ of_s / (in_s * n),
-            all_p=all_p,
-            all_s=all_s,
-            groups=(effective(groups.p), effective(groups.s)),
-        )
-        return cls(quadratic_forms(s, p, of_s, of_p) / (in_s * in_p), within_p, within_s, n, m, beside)
+        between_p, between_s = columns @ of_p / (in_p * m), sums.between @ of_s / (in_s * n)
+        by_group = GroupDraws(between_p, between_s, all_p, all_s, (effective(groups.p), effective(groups.s)))
+        return cls(quadratic_forms(s, p, of_s, of_p) / (in_s * in_p), within_p, within_s, n, m, by_group)
 
     def between_ci(self) -> Ends | None:
         """Compute the interval of the mean distance between S and P; None for a single group."""
         by = self.by_group
-        return interval(self.between) if by is None else self._widened(self.between, by.between_p, by.between_s)
+        return interval(self.between) if by is None else by.widened(self.between, by.between_p, by.between_s)
 
     def relative_ci(self, to_s: bool = False) -> Ends | None:
         """Compute the interval of distance / self-distance of P, or of S; None if that has too few or only equal images."""
         within, count = (self.within_s, self.m) if to_s else (self.within_p, self.n)
         if within is None or count < FEW or not above_rounding(np.nanmin(within, initial=np.inf), self.between.max()):
             return None
-        if self.by_group is None:
-            return interval(self.between / within)
-        own, typical = self.by_group, np.full(1, np.nanmedian(within))
+        by, ratios = self.by_group, self.between / within
+        if by is None:
+            return interval(ratios)
+        typical = np.full(1, np.nanmedian(within))
         of_p, of_s = (typical, within) if to_s else (within, typical)
-        return self._widened(self.between / within, own.between_p / of_p, own.between_s / of_s)
+        return by.widened(ratios, by.between_p / of_p, by.between_s / of_s)
 
     def energy_ci(self) -> Ends | None:
         """Compute the interval of the energy distance, a V-statistic that includes self-pairs at distance 0."""
-        if self.by_group is not None:
-            by = self.by_group
+        if (by := self.by_group) is not None:
             draws = np.maximum(0.0, 2 * self.between - by.all_p - by.all_s)
-            ends = self._widened(draws, 2 * by.between_p - by.all_p, 2 * by.between_s - by.all_s)
+            ends = by.widened(draws, 2 * by.between_p - by.all_p, 2 * by.between_s - by.all_s)
             return None if ends is None else (max(0.0, ends[0]), ends[1])
         within_p = 0.0 if self.within_p is None else (1 - 1 / self.n) * np.nan_to_num(self.within_p)
         within_s = 0.0 if self.within_s is None else (1 - 1 / self.m) * np.nan_to_num(self.within_s)
         return interval(np.maximum(0.0, 2 * self.between - within_p - within_s))
-
-    def _widened(self, draws: Float64Array, of_p: Float64Array, of_s: Float64Array) -> Ends | None:
-        """Compute an interval from draws of both sets, widened for few groups by the variance that each set alone gives."""
-        if self.by_group is None:
-            return None
-        return widened(draws, widening([float(np.nanvar(alone)) for alone in (of_p, of_s)], self.by_group.groups))
 
 
 def _within_groups(rows: Float64Array, counts: Counts, groups: NDArray[np.int64]) -> tuple[Float64Array | None, Float64Array]:
@@ -291,108 +254,3 @@ def _within(rows: Float64Array, effects: Float64Array, mean: float, spread: floa
     if n * n < EXACT_BELOW:
         return None
     return Decomposition.within(effects, bilinear_forms(rows, rows, effects, effects), mean, 2 * spread * n / max(1, n - 1))
-
-
-MOST_DRAWS: Final = 500
-"""Bootstrap draws that rivals are computed for, at most."""
-MOST_RELABELLINGS: Final = 499
-"""Relabellings that rivals are computed for, at most: the smallest p-value is 1 / 500."""
-LONGEST: Final = 256
-"""Components up to which Fréchet distances of resamples are computed: the time of each grows with their cube."""
-MOST_OF_OTHERS: Final = 199
-"""Draws, and relabellings, that a distance of another package is computed for, each from its images anew."""
-FEWEST: Final = 3
-
-
-class _Within(NamedTuple):
-    """Hold each draw's kernel means: over pairs of different images within S, within P, and over pairs between S and P."""
-
-    s: Float64Array
-    p: Float64Array
-    between: Float64Array
-
-    def discrepancy(self) -> Float64Array:
-        """Compute the unbiased squared MMD, in which a constant subtracted from the kernel cancels."""
-        return (self.s - self.between) + (self.p - self.between)
-
-    def biased(self, m: int, n: int, constant: float) -> Float64Array:
-        """Compute the biased squared MMD of a kernel with k(x, x) = 1, from means of the kernel minus `constant`."""
-        own = (1.0 - constant - self.s) / m + (1.0 - constant - self.p) / n
-        return np.asarray(self.discrepancy() + own, dtype=np.float64)
-
-
-def rival_intervals(
-    s: Float64Array, p: Float64Array, values: Mapping[str, float], of_s: Counts, of_p: Counts
-) -> dict[str, Ends]:
-    """Compute 95 % bootstrap intervals of howfar's own dataset distances among `values` from counts of draws.
-
-    A draw repeats images, which moves a Fréchet or sliced Wasserstein distance up as having few images does. Their draws are
-    therefore moved so that their mean is the distance itself; the others are unbiased.
-    """
-    if min(len(s), len(p)) < FEWEST:
-        return {}
-    m, n, found = len(s), len(p), dict[str, Ends]()
-    if "kid" in values:
-        found["kid"] = interval(_drawn(cubic, s, p, of_s, of_p, typical(cubic, p)).discrepancy())
-    if "mmd" in values:
-        kernel = gaussian(median_bandwidth(s, p))
-        constant = typical(kernel, p)
-        drawn = _drawn(kernel, s, p, of_s, of_p, constant).biased(m, n, constant)
-        found["mmd"] = interval(np.maximum(drawn, 0.0))
-    if "frechet" in values and s.shape[1] <= LONGEST:
-        found["frechet"] = _about(values["frechet"], frechet_of_draws(s, p, of_s, of_p, (m - 1, n - 1)))
-    sliced = {name: factor for name, factor in _sliced(s.shape[1]).items() if name in values}
-    if sliced:
-        slices = Slices(s, p)
-        drawn, own = slices.resampled(of_s, of_p), slices.resampled(np.ones((m, 1), np.uint8), np.ones((n, 1), np.uint8))
-        for name, (factor, power) in sliced.items():
-            square = (values[name] ** (1 / power)) / factor
-            # The lines of the draws are fewer than those of the distance; what counts is how far draws are from their own.
-            low, high = _about(square, drawn * (square / own[0]) if own[0] > 0 else drawn)
-            found[name] = ((factor * low) ** power, (factor * high) ** power)
-    return found
-
-
-def rival_null(s: Float64Array, p: Float64Array, names: Sequence[str], labels: Counts) -> dict[str, Float64Array]:
-    """Compute rival distances, Wasserstein ones squared, by `labels` of the pooled images: (m + n, draws), 1 for S."""
-    m, n, pooled = len(s), len(p), np.concatenate([s, p])
-    pooled -= p.mean(axis=0)
-    found = dict[str, Float64Array]()
-    if "kid" in names and min(m, n) > 1:
-        raw = np.concatenate([s, p])
-        found["kid"] = _relabelled(cubic, raw, labels, m, n, typical(cubic, raw)).discrepancy()
-    if "mmd" in names and min(m, n) > 1:
-        kernel = gaussian(median_bandwidth(s, p))
-        constant = typical(kernel, pooled)
-        found["mmd"] = _relabelled(kernel, pooled, labels, m, n, constant).biased(m, n, constant)
-    if "frechet" in names and s.shape[1] <= LONGEST:
-        found["frechet"] = frechet_of_draws(pooled, pooled, labels, 1 - labels, (m - 1, n - 1))
-    if wanted := [name for name in _sliced(s.shape[1]) if name in names]:
-        squares = Slices(s, p).relabelled(labels)
-        found.update(dict.fromkeys(wanted, squares))
-    return found
-
-
-def _sliced(z: int) -> dict[str, tuple[float, float]]:
-    """Return the factor and power that convert the mean W₂² along lines to each sliced distance."""
-    return {"sliced_wasserstein": (1.0, 0.5), "mind": (3.0 * z, 1.0)}
-
-
-def _about(value: float, draws: Float64Array) -> Ends:
-    low, high = interval(draws - draws.mean() + value)
-    return max(0.0, low), max(0.0, high)
-
-
-def _drawn(kernel: Kernel, s: Float64Array, p: Float64Array, of_s: Counts, of_p: Counts, constant: float) -> _Within:
-    m, n = len(s), len(p)
-    pairs = ((s, s, of_s, of_s), (p, p, of_p, of_p), (s, p, of_s, of_p))
-    within_s, within_p, between = (kernel_forms(kernel, *pair, constant).values for pair in pairs)
-    return _Within(unbiased_mean(within_s / m**2, of_s), unbiased_mean(within_p / n**2, of_p), between / (m * n))
-
-
-def _relabelled(kernel: Kernel, pooled: Float64Array, labels: Counts, m: int, n: int, constant: float) -> _Within:
-    called_s, row_sums = kernel_forms(kernel, pooled, pooled, labels, labels, constant)
-    from_s = row_sums @ labels
-    between = from_s - called_s
-    called_p = row_sums.sum() - from_s - between
-    return _Within(called_s / (m * (m - 1)), called_p / (n * (n - 1)), between / (m * n))
