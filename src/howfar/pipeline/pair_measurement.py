@@ -33,7 +33,7 @@ from howfar.pipeline.permutation_tests import permutation_p_value, relabellings_
 from howfar.pipeline.rival_distances import FEWEST, MOST_DRAWS, defined, intervals, rival_p_values, rival_values
 from howfar.projection import Projection, Projector
 from howfar.projection.basis import itemsize
-from howfar.projection.moments import DOUBLE, gram_columns, kept_moments, moment_rows, score_rows, subspace_columns
+from howfar.projection.gram_and_moments import DOUBLE, gram_columns, kept_moments, moment_rows, score_rows, subspace_columns
 from howfar.protocols import Rows, Runner
 from howfar.results import DatasetSummary, Features, Settings
 from howfar.significance import p_values, percentiles, resample_counts

@@ -12,9 +12,9 @@ from howfar.errors import InputError
 from howfar.memory import at_a_time
 from howfar.pipeline.distance_bootstrap import PairGroups
 from howfar.projection import Projection
-from howfar.projection.moments import DOUBLE, SINGLE
+from howfar.projection.gram_and_moments import DOUBLE, SINGLE
 from howfar.significance import interval, p_value, relabellings, resample_counts, unbiased_mean
-from howfar.significance.permutation import FEWEST, ROUNDING, SINGLE_ROUNDING
+from howfar.significance.hypothesis_tests import FEWEST, ROUNDING, SINGLE_ROUNDING
 
 # Bytes of a pair in a tile (its distance, and what that is computed from), and of an image in a bootstrap draw: where pairs are
 # few all is float64, and counts are drawn as integers of that size.

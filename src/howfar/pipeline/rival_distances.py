@@ -23,7 +23,7 @@ from howfar.pipeline.permutation_tests import pair_labellings
 from howfar.projection import Projection
 from howfar.significance import interval, p_value, unbiased_mean
 from howfar.significance.bootstrap import effective, widened, widening
-from howfar.significance.permutation import SINGLE_ROUNDING
+from howfar.significance.hypothesis_tests import SINGLE_ROUNDING
 
 Distance: TypeAlias = Callable[[Float64Array, Float64Array], float]
 OWN: Final = {"image_distances": ("i_dist", "knn", "mahalanobis"), "dataset_distances": ("o_dist", "energy")}
