@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pycocotools import mask as coco_masks
 
-from howfar.data.label_studio import to_brush
+from howfar.data.annotation_formats import to_brush
 
 Masks = Mapping[str, NDArray[np.bool_]]
 

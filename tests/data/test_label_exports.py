@@ -19,14 +19,19 @@ from pycocotools import mask as coco_masks
 
 from howfar.data import Dataset, Item
 from howfar.data.annotation_archives import check_archive, remove_archive, write_archive
-from howfar.data.annotations import Mark, MarkedImage, from_runs, polygon, rectangle, to_runs
+from howfar.data.annotation_formats import (
+    coco_shape,
+    compressed,
+    from_brush,
+    to_brush,
+    write_coco,
+    write_cvat,
+    write_label_studio,
+)
+from howfar.data.annotations import Mark, MarkedImage, from_runs, label_names, polygon, rectangle, to_runs
 from howfar.data.box_files import read_box_labels, read_document
-from howfar.data.coco import coco_shape, compressed, write_coco
-from howfar.data.cvat import write_cvat
-from howfar.data.json_and_tables import parsed
 from howfar.data.label_files import read_class_labels, read_export, read_labels
-from howfar.data.label_studio import from_brush, to_brush, write_label_studio
-from howfar.data.pre_annotations import label_names
+from howfar.data.untrusted_files import parsed
 from howfar.errors import InputError, MissingPathError
 from label_tools import written
 
@@ -329,7 +334,7 @@ TEXTS = {
 @pytest.mark.parametrize("kind", TEXTS)
 def test_what_is_counted_is_enough(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[int] = []
-    monkeypatch.setattr("howfar.data.json_and_tables.check_file", lambda needed, *_: counted.append(needed))
+    monkeypatch.setattr("howfar.data.untrusted_files.check_file", lambda needed, *_: counted.append(needed))
     tracemalloc.start()
     parsed(TEXTS[kind])
     taken = tracemalloc.get_traced_memory()[1]

@@ -10,7 +10,7 @@ import pytest
 
 from howfar.cli.labelling_commands import folder_name
 from howfar.data import annotation_archives
-from howfar.data.label_studio import address
+from howfar.data.annotation_formats import address
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.io import atomic, lock

@@ -16,10 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from PIL import Image
 
+from howfar.data.annotation_formats import label_studio_interface, write_coco, write_cvat, write_label_studio
 from howfar.data.annotations import Mark, MarkedImage
-from howfar.data.coco import write_coco
-from howfar.data.cvat import write_cvat
-from howfar.data.label_studio import label_studio_interface, write_label_studio
 from howfar.io import array_archive
 from packed import image_table, tar_bytes, write_saved
 

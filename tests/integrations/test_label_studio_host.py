@@ -15,7 +15,7 @@ import pytest
 import howfar
 from howfar.cli.main import run
 from howfar.data import read_mask
-from howfar.data.label_studio import to_brush
+from howfar.data.annotation_formats import to_brush
 from howfar.errors import InputError
 from howfar.integrations.labelling_host import Backend, LabelStudioHost, connect
 from label_studio_server import free_port, running

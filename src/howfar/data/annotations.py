@@ -1,12 +1,14 @@
-"""Hold the annotations of an image (polygons, rectangles, masks, boxes, classes), and rasterise the shapes to masks."""
+"""Hold the annotations of an image (shapes, boxes, classes), rasterise the shapes, and hold a model's pre-annotations."""
 
 from __future__ import annotations
 
 import cmath
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from dataclasses import replace as with_changes
 from functools import partial
+from pathlib import Path
 from typing import Any, Final, TypeAlias
 
 import numpy as np
@@ -62,11 +64,10 @@ def _refuse(why: str) -> Shape:
 
 @dataclass(frozen=True, eq=False)
 class MarkedImage:
-    """Hold an image that a tool labels, by the tool's name for it, with its size (width, height) and its marks.
+    """Hold an image that a tool labels, by the tool's name for it, with its size (width, height) if known, and its marks.
 
-    `size` is None where it is unknown. `looked_at` is True where the tool says that somebody has annotated the image, False
-    where it says that nobody has, None where it says neither. `times` is how often it was annotated; the marks are of the last.
-    `path` is the image's file or URL where the image is handed out.
+    `looked_at` is whether somebody has annotated the image, None where the tool does not say. `times` is how often; the marks
+    are of the last. `path` is the file or URL of an image that is handed out.
     """
 
     name: str
@@ -152,10 +153,7 @@ def blank(height: Any, width: Any) -> Shape:
 
 
 def polygon(points: Sequence[Sequence[float]], height: int, width: int) -> Shape:
-    """Fill a polygon given by corners (x, y), in pixels from the image's corner: pixels whose centre lies inside.
-
-    What an even number of its parts surround is outside. One too narrow to hold any centre is drawn by its outline.
-    """
+    """Fill a polygon of corners (x, y) in pixels by the even-odd rule; draw the outline of one that holds no pixel's centre."""
     check_points(points, height, width)
     corners = np.array(points)
     # Each side turns all pixels to the right of it, from outside to inside or back.
@@ -237,3 +235,87 @@ def from_runs(counts: Sequence[int], height: int, width: int) -> Shape:
         what = "others" if beyond else int(lengths.sum())
         raise InputError.of("run lengths", f"must add up to the image's {pixels} pixels", what, "export them again")
     return np.repeat(np.arange(len(lengths)) % 2 == 1, lengths.astype(np.int64)).reshape(height, width)
+
+
+Boxes: TypeAlias = Sequence[tuple[str, Sequence[float]]]
+"""The class and the corners x0, y0, x1, y1, in pixels, of the boxes of one image."""
+
+
+Named: TypeAlias = str | Sequence[str] | Mapping[str, str]
+
+
+@dataclass(frozen=True)
+class LabelNames:
+    """Map a tool's label names, in order, to the dataset's ("" is left out); without any, both call every label the same."""
+
+    given: Mapping[str, str]
+
+    def in_tool(self, label: str) -> str:
+        """Return the tool's name for a label of the model, by default the label itself."""
+        return next((name for name, own in self.given.items() if own == label), label)
+
+    def in_dataset(self, name: str) -> str | None:
+        """Return the dataset's name for a label of the tool: "" if it is left out, None if it is unknown."""
+        return self.given.get(name) if self.given else name
+
+    def offered(self, own: Iterable[str] = ()) -> tuple[str, ...]:
+        """Return the label names that a tool offers: the given names, then the model's labels without another name."""
+        return tuple(dict.fromkeys((*self.given, *map(self.in_tool, own))))
+
+
+def label_names(names: Named, task: str) -> LabelNames:
+    """Parse ``NAME``, ``MODEL=NAME`` (a renamed label of the model) or ``=NAME`` (a label that import leaves out)."""
+    if isinstance(names, Mapping):
+        pairs = [(str(own), str(name)) for own, name in names.items()]
+    elif isinstance(names, (str, Sequence)):
+        pairs = []
+        for text in [names] if isinstance(names, str) else names:
+            if not isinstance(text, str):
+                raise InputError.of("label_names", "must be texts", text, "write NAME or MODEL=NAME")
+            own, equals, name = text.partition("=")
+            # Where masks are labelled every name given alone is one of the foreground.
+            alone = CATEGORY if task == "segmentation" else text
+            pairs.append((own, name) if equals else (alone, text))
+    else:
+        raise InputError.of("label_names", "must be texts, or pairs of the model's label and its name", names)
+    given: dict[str, str] = {}
+    for own, name in pairs:
+        if not name.strip():
+            raise InputError.of("label_names", "must name each label", name, "write NAME or MODEL=NAME")
+        if name in given:
+            raise InputError.of("label_names", "must give each name once", name)
+        given[name.strip()] = own.strip()
+    return LabelNames(given)
+
+
+@dataclass(frozen=True, eq=False)
+class FirstLabels:
+    """Hold the pre-annotations (first labels) of one task by image name; an image in none of the mappings has none.
+
+    `names` are the tool's for the labels, `own` the labels that the model may give. `foregrounds` are functions that return the
+    model's foreground, (h, w); `maps` are files of its maps of classes. `faults` say why an answered image has no first label.
+    """
+
+    task: str = "segmentation"
+    names: LabelNames = field(default_factory=lambda: LabelNames({}))
+    own: tuple[str, ...] = ()
+    foregrounds: Mapping[str, Callable[[], Shape]] = field(default_factory=dict)
+    boxes: Mapping[str, Boxes] = field(default_factory=dict)
+    classes: Mapping[str, str] = field(default_factory=dict)
+    maps: Mapping[str, Path] = field(default_factory=dict)
+    faults: Mapping[str, str] = field(default_factory=dict)
+
+    def offered(self) -> tuple[str, ...]:
+        """Return the label names that the tool offers; for masks, the foreground's name comes first."""
+        return self.names.offered(() if self.task == "segmentation" and self.names.given else self.own)
+
+    def on(self, image: MarkedImage) -> MarkedImage:
+        """Return an image with its first labels as marks, named as in the labelling tool."""
+        marks: list[Mark] = []
+        if label := self.classes.get(image.name):
+            marks.append(Mark(self.names.in_tool(label), "class"))
+        if image.name in self.foregrounds:
+            marks.append(Mark((self.offered() or (CATEGORY,))[0], "mask", self.foregrounds[image.name]))
+        for own, (left, top, right, bottom) in self.boxes.get(image.name, ()):
+            marks.append(Mark.of_box(self.names.in_tool(own), "box", (left, top, right, bottom), image.size or (0, 0)))
+        return with_changes(image, marks=tuple(marks), looked_at=self.task == "detection" or None)

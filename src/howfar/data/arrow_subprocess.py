@@ -71,8 +71,7 @@ _verdicts: dict[str, tuple[tuple[int, int], ArrowVerdict]] = {}
 def first_look(files: Sequence[Path], limit: int) -> list[ArrowVerdict]:
     """Check in one separate process that Arrow files are safe to read; unchanged files are not checked again.
 
-    A file that ends the process, takes more than `limit` bytes beside its own size, or too long has that as its fault; the
-    others are looked at all the same.
+    The fault of a file may be that it ends the process, takes too long, or more than `limit` bytes beside its own size.
     """
     stamps = {file: (file.stat().st_size, file.stat().st_mtime_ns) for file in files}
     waiting = [file for file in dict.fromkeys(files) if _verdicts.get(str(file), ((), None))[0] != stamps[file]]

@@ -97,7 +97,7 @@ def file_values(file: Path | str, reading: PixelReading) -> NDArray[Any]:
                 raise
             failed = error
         try:
-            with opened_raster(data) as raster:
+            with rasters_read() as rasterio, rasterio.MemoryFile(data) as held, held.open(driver=driver_of(data[:8])) as raster:
                 return raster_values(raster, reading.bands)
         except ImageError as error:
             if failed is None or "band" in str(error) or UNKNOWN_BANDS in str(failed):
@@ -164,13 +164,6 @@ def rasters_read() -> Iterator[Any]:
         raise ImageError(f"damaged image file ({one_line(error, 100)})") from error
 
 
-@contextmanager
-def opened_raster(data: bytes) -> Iterator[Any]:
-    """Open a raster by rasterio from its bytes; raise `ImageError` for one that cannot be read."""
-    with rasters_read() as rasterio, rasterio.MemoryFile(data) as memory, memory.open(driver=driver_of(data[:8])) as raster:
-        yield raster
-
-
 def raster_values(raster: Any, bands: Sequence[int], window: Any = None) -> NDArray[Any]:
     """Return the bands (h, w, bands) of an open raster or of its window."""
     import rasterio
@@ -206,10 +199,7 @@ def to_levels(values: NDArray[Any], reading: PixelReading) -> NDArray[np.uint8]:
 
 @lru_cache(maxsize=16)
 def _levels_of(kind: str, low: float, high: float) -> Callable[[NDArray[Any]], NDArray[np.uint8]]:
-    """Return a function that looks up the levels of values of an integer type, given as unsigned numbers of the same bits.
-
-    A table is quicker than arithmetic; NumPy's look-up, which widens values to 64 bits, takes twice as long as Arrow's.
-    """
+    """Return a function that looks up the levels of values, given as bits, by Arrow, the quickest way."""
     import pyarrow
 
     bits = np.arange(1 << (8 * np.dtype(kind).itemsize)).astype(f"u{np.dtype(kind).itemsize}")
@@ -236,13 +226,11 @@ def _limits(values: NDArray[Any], reading: PixelReading) -> tuple[float, float]:
 
 
 def read_so(dataset: str, items: Sequence[Item]) -> tuple[ItemTable, tuple[Skipped, ...]]:
-    """Record in each image's location how its pixels are read, with files of many images cut; also return skipped images.
-
-    A range ``auto`` is learnt from these images if none is known.
-    """
+    """Record in each image's location how its pixels are read; cut files of many images, and also return skipped images."""
     asked, skipped = reading_asked(), list[Skipped]()
     if asked.window or image_stacks.among(items):
         items = ItemTable.of(image_stacks.cut(dataset, items, skipped))
+    # A range `auto` is learnt from these images if none is known.
     reading = range_learnt(_learnt(dataset, items, asked)) if asked.range == AUTO and items else asked
 
     def completed(image: Path | str) -> Path | str:
@@ -281,10 +269,7 @@ def _learnt(dataset: str, items: Sequence[Item], reading: PixelReading) -> str:
 
 
 def range_warning(dataset: str, paths: Sequence[Path | str]) -> str:
-    """Return a warning on images of a dataset that lie beyond the range that is read, or use few of 16 bits; else "".
-
-    The former are black or white all over, the latter nearly black.
-    """
+    """Return a warning on images beyond the range that is read (of one colour) or of few of 16 bits (nearly black); else ""."""
     limits = file_and_reading(paths[0])[1].limits if len(paths) else None
     if limits is None:
         return _unused_bits(dataset, paths)

@@ -10,19 +10,20 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from howfar.data.annotation_formats import check_ids, coco_corners, read_coco
 from howfar.data.annotations import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
 from howfar.data.class_names_and_predictions import CategoryNames, named, read_names
-from howfar.data.coco import read_coco_boxes, read_results
 from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
 from howfar.data.dataset_items import Item
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted, path_text, stem, walk
-from howfar.data.json_and_tables import (
+from howfar.data.label_files import Labels, matched, read_export
+from howfar.data.untrusted_files import (
     CORNERS,
     ROLES,
     SIDES,
@@ -37,7 +38,6 @@ from howfar.data.json_and_tables import (
     read_tabular,
     readable,
 )
-from howfar.data.label_files import Labels, matched, read_export
 from howfar.errors import ImageError, InputError, MissingPathError, one_line
 from howfar.formatting_and_escaping import printable
 from howfar.io.file_location import absolute
@@ -222,6 +222,64 @@ def _values(position: str, line: str, form: str) -> list[float]:
     return values
 
 
+def read_coco_boxes(document: Mapping[str, Any], shown: str) -> BoxFile:
+    """Read the boxes of a COCO document; crowds, which are not single objects, are left out with a note."""
+    annotations = document.get("annotations", [])
+    if not isinstance(annotations, list):
+        raise ValueError("annotations is no list")
+    check_ids(annotations, "annotations")
+    single = [annotation for annotation in annotations if not annotation.get("iscrowd")]
+    boxes = boxes_of_export(read_coco({**document, "annotations": single}))
+    names = {str(category["id"]): str(category["name"]) for category in document.get("categories", [])}
+    ids = {str(image["id"]): str(image["file_name"]) for image in document["images"]}
+    crowds = len(annotations) - len(single)
+    note = f"{counted(crowds, 'crowd is', 'crowds are')} left out of {shown}: boxes that are predicted there count as false"
+    return BoxFile(boxes, unsure=True, names=names, ids=ids, notes=(note,) if crowds else ())
+
+
+RESULTS_FORM: Final = '[{"image_id": 17, "category_id": 1, "bbox": [x, y, width, height], "score": 0.9}, …]'
+
+
+def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile) -> BoxFile:
+    """Read COCO results; ids are those of a COCO `truth`, else stems of files; an image without a result has no box."""
+    boxes: BoxesOf = {}
+    files: dict[str, list[str]] = {}
+    for item in dataset.items:
+        files.setdefault(_number(PurePosixPath(item.name).stem), []).append(item.name)
+    ids, names = (truth.ids, truth.names) if truth.ids else ({}, {})
+    strange: dict[str, None] = {}
+    for number, row in enumerate(rows, start=1):
+        if not isinstance(row, Mapping) or not {"image_id", "category_id", "bbox", "score"} <= set(row):
+            raise InputError(f"result {number} lacks image_id, category_id, bbox or score: write {RESULTS_FORM}")
+        image, category, box, score = (row[name] for name in ("image_id", "category_id", "bbox", "score"))
+        values = [*box, score] if isinstance(box, list) and len(box) == 4 else [None]
+        plain = all(isinstance(each, (int, float)) and not isinstance(each, bool) and abs(each) < 1e18 for each in values)
+        if not plain or not isinstance(image, (str, int)) or not isinstance(category, (str, int)):
+            raise InputError(f"result {number} is of another form: write {RESULTS_FORM}")
+        image, category = str(image), str(category)
+        name = row.get("file_name") or ids.get(image)
+        if not name and not ids:
+            found = files.get(_number(image), [])
+            if len(found) > 1:
+                remedy = "pass the COCO file that has these ids (--truth FILE), or write file_name"
+                raise InputError(f"image_id {image} may be {printable(found[0])} or {printable(found[1])}: {remedy}")
+            name = found[0] if found else None
+        if isinstance(name, str):
+            add_box(boxes, name, coco_corners(box), names.get(category, category), float(score))
+        else:
+            strange[image] = None
+    first = printable(next(iter(strange), ""))
+    if not boxes:
+        remedy = "pass the COCO file that has these ids (--truth FILE, or --classes FILE where there are no labels)"
+        raise InputError(f"no image_id is one of an image (the first: {first}): {remedy}, or name images by their files' stems")
+    note = f"{counted(len(strange), 'image_id is', 'image_ids are')} of no image (the first: {first})"
+    return BoxFile(boxes, whole=True, notes=(note,) if strange else ())
+
+
+def _number(text: str) -> str:
+    return (text.lstrip("0") or "0") if text.isdecimal() else text
+
+
 KINDS: Final = (
     "boxes in JSON as predictions are written, COCO (.json), a folder of YOLO's .txt or Pascal VOC's .xml, a table with one "
     "row a box, or a file that CVAT (.xml) or Label Studio (.json) exported"
@@ -285,13 +343,11 @@ def read_predicted_boxes(
 ) -> BoxFile:
     """Read predicted boxes of one of the `KINDS_OF_PREDICTIONS`; the `truth` says what ids in COCO's results stand for."""
     place = _place(path, what, KINDS_OF_PREDICTIONS)
-    by_id = isinstance(names, CategoryNames)
+    truth, by_id = truth or BoxFile({}), isinstance(names, CategoryNames)
     if isinstance(names, CategoryNames):
-        if truth is None or not truth.ids:
+        if not truth.ids:
             truth = BoxFile({}, names={str(number): name for number, name in enumerate(names)}, ids=names.images)
         names = ()
-    ids = truth is not None and bool(truth.ids)
-    known = {} if truth is None else truth.names
     if place.is_dir():
         ending, files = _files(place, what, {".txt", ".json"}, KINDS_OF_PREDICTIONS)
         if ending == ".json":
@@ -301,7 +357,7 @@ def read_predicted_boxes(
             raise InputError.of("classes", "must count from 0 for YOLO's numbers", "COCO's ids", "pass names, or data.yaml")
         else:
             # The order of the names in a truth is that of the classes where it is of the same format alone.
-            read = read_yolo(dataset, place, files, True, names or (() if ids else tuple(known.values())))
+            read = read_yolo(dataset, place, files, True, names or (() if truth.ids else tuple(truth.names.values())))
     elif place.suffix.lower() in TABLES:
         read = read_box_table(place, roles or {}, predicted=True)
     else:
@@ -312,8 +368,8 @@ def read_predicted_boxes(
             raise InputError.of("classes", "must be COCO's file, whose ids the results have", given, "pass that, or the truth")
         read = read_results(dataset, document, truth) if results else BoxFile(boxes_in(document, place, what))
     boxes = _named(read.boxes, names)
-    if ids and not names:  # labels that are category names stay
-        by_number = {**known, **{name: name for name in known.values()}}
+    if truth.ids and not names:  # labels that are category names stay
+        by_number = {**truth.names, **{name: name for name in truth.names.values()}}
         boxes = relabelled(boxes, lambda label: by_number.get(label, label))
     return _filled(dataset, _by_image(dataset, replace(read, boxes=boxes)), place)
 

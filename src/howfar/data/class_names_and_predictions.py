@@ -10,7 +10,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data.dataset import Dataset, examples
-from howfar.data.json_and_tables import (
+from howfar.data.untrusted_files import (
     cell_numbers,
     cell_texts,
     file_bytes,
@@ -43,8 +43,8 @@ _COPIES: Final = 60
 def class_names(given: Classes) -> tuple[str, ...]:
     """Return the names of classes 0, 1, 2 …; empty if no names are given.
 
-    They are given as names, as one text of them with commas between, or as a file: ``.txt`` or ``.names`` with one name a line,
-    ``.yaml`` with ``names``, as Ultralytics writes it; ``.json`` of COCO, whose ids of categories are the numbers.
+    They are names, one text with commas, or a file: ``.txt`` or ``.names`` of one name a line, ``.yaml`` with ``names``, as
+    Ultralytics writes it, or ``.json`` of COCO, whose category ids are the numbers.
     """
     if isinstance(given, Path) or (isinstance(given, str) and given.lower().endswith(_FILES)):
         names = read_names(given)
@@ -128,10 +128,9 @@ class ClassPredictions:
 
 
 def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, classes: Sequence[str] = ()) -> ClassPredictions:
-    """Read a CSV or Parquet table with a column ``image`` and one probability column per class, named after the class.
+    """Read a CSV or Parquet table with a column ``image`` and a column of probabilities for each class, or ``predicted``.
 
-    A column ``predicted`` holds the class's name instead, and ``confidence`` its probability. `columns` names those that are
-    called otherwise, by role (image, label, score); `classes` are the names of classes that are given by numbers.
+    `columns` names the columns image, label and score that are called otherwise; `classes` are the names of numbered classes.
     """
     file = absolute(path)
     roles = columns or {}

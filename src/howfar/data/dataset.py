@@ -141,9 +141,7 @@ class Dataset:
 def match_names(dataset: Dataset, prediction_paths: Collection[str]) -> dict[str, str]:
     """Return, for each image, the extension-free path under which its prediction is looked up.
 
-    It is the image's name in its dataset; or, where that finds more of the predictions' paths, which have no ending either,
-    that name without all or some of the folders that the images share: ``images/1.jpg`` and ``images/2.jpg`` find ``1`` and
-    ``2``.
+    It is the image's name, or the name without some of the folders that all images share, if that finds more predictions.
     """
     names = [item.name for item in dataset.items]
     shared = _shared(names)

@@ -23,8 +23,8 @@ from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embe
 from howfar.data.image_folder import FOLDER, is_image_name, is_text, kind_of, natural_key, path_text, stem, suffix_of
 from howfar.data.image_formats import image_endings
 from howfar.data.image_lists import list_table
-from howfar.data.json_and_tables import read_json, readable
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
+from howfar.data.untrusted_files import read_json, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.io.file_location import Location, Url, absolute, as_location, file_system, is_url
 from howfar.io.url_guard import name_place
@@ -40,8 +40,7 @@ _MOST = 100_000
 def read_shards(files: Sequence[Location], name: str, root: Location, table: ParquetFile | None = None) -> Dataset:
     """Make one dataset from the images in several containers, in the order of the files; one that cannot be read is skipped.
 
-    An image's name is what its container calls it (a tar member's path, the path that a row notes) where all of them have such
-    a name and no two the same; else the container's name, where there are several, and the member's.
+    Images have the names that the containers give them if all are there and differ, else the container's and the member's name.
     """
     members: list[tuple[Location, Member]] = []
     skipped: list[Skipped] = []

@@ -170,10 +170,7 @@ def sorted_texts(texts: Iterable[str], key: Callable[[str], Any]) -> Iterator[st
 
 
 class ItemTable(BufferedText[Item]):
-    """Store images in compressed blocks, and unpack a block on access; behaves like a tuple of items.
-
-    A block holds a record (path, mask, label, further, group) of each image, in which a `Path` is a list of its text.
-    """
+    """Store images as compressed blocks of records, unpacked on access; behaves like a tuple of items."""
 
     def __init__(self, items: Iterable[Item] = ()) -> None:
         self.names = TextColumn()
@@ -229,6 +226,7 @@ class ItemTable(BufferedText[Item]):
 
 
 def _packed(location: object) -> Any:
+    """Return what is pickled of a location: of a `Path` a list of its text."""
     return [str(location)] if isinstance(location, Path) else location
 
 

@@ -26,7 +26,7 @@ from howfar.data.dataset import Dataset
 from howfar.data.dataset_items import ItemTable
 from howfar.data.image_bytes import content_hash
 from howfar.data.image_folder import path_text
-from howfar.data.json_and_tables import cell_text, readable
+from howfar.data.untrusted_files import cell_text, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.formatting_and_escaping import printable
 from howfar.io.array_archive import map_array, read_array
@@ -51,10 +51,7 @@ def _let_go(mapped: mmap.mmap | None) -> None:
 
 
 class MappedRows(Rows):
-    """Read rows, all or the `chosen`, of an array; of a read-only mapped file as copies, so that it does not fill the memory.
-
-    Pickled a mapped file is its path, which is opened again; so that file must lie where another machine finds it.
-    """
+    """Read rows, all or the `chosen`, of an array; of a read-only mapped file as copies, which do not fill the memory."""
 
     def __init__(self, array: NDArray[Any], chosen: NDArray[np.int64] | None = None) -> None:
         self._array, self._chosen = array, chosen
@@ -62,6 +59,7 @@ class MappedRows(Rows):
         self.shape: tuple[int, int] = (len(array) if chosen is None else len(chosen), array.shape[1])
 
     def __reduce__(self) -> tuple[Any, ...]:
+        # A mapped file is opened again by its path, which must lie where another machine finds it.
         array: Any = self._array
         if getattr(array, "filename", None) is None:
             return ArrayRows, (self.rows(0, self.shape[0]),)
@@ -163,10 +161,9 @@ _ROW_BYTES = 400
 def load_embeddings(path: str | Path, name: str | None = None) -> Features:
     """Read embeddings that another program computed, from a file or URL.
 
-    ``.npy`` is an (n, q) array, memory-mapped where it holds native float32 or float64. ``.parquet`` has a column ``embedding``
-    of lists of q numbers and, where wished, a column ``image`` of names; so has a ``.lance`` folder, or else a ``vector``. Rows
-    with NaN, infinity or more than ±1e100, and empty rows, are skipped. The identity is the length q alone: whether two files
-    come from the same model is the caller's to know. Raises `InputError` for numbers below 1e-100 alone, whose squares vanish.
+    ``.npy`` is an (n, q) array, memory-mapped if native. ``.parquet`` has a column ``embedding`` of lists of q numbers, and
+    perhaps names in ``image``; so has ``.lance``, or else ``vector``. Rows with NaN, infinity or more than ±1e100, and empty
+    rows, are skipped. The identity is q alone. Raises `InputError` for numbers below 1e-100 alone, whose squares vanish.
     """
     file = as_location(path)
     if is_lance(file):

@@ -32,10 +32,9 @@ Part: TypeAlias = Literal["image", "mask"]
 
 
 class MemoryImages:
-    """Serve the images of an object in memory as file bytes, one at a time and only on request.
+    """Serve the images of an object in memory as file bytes, only on request.
 
-    `read`, of a part and an image's number, is called by one thread at a time, since few objects of others are safe in several.
-    `label`, of a number, returns the image's class where the object tells it only with the image.
+    One thread at a time calls `read`, since few objects are safe in several. `label` returns a class that only the image tells.
     """
 
     def __init__(
@@ -78,7 +77,6 @@ class MemoryPath(str):
         return MemoryPath(f"{self}/{below}", self.images, self.number)
 
     def __reduce__(self) -> tuple[type[str], tuple[str]]:
-        """Pickle as plain text, without the images."""
         return str, (str(self),)
 
 
@@ -121,10 +119,9 @@ MAX_BYTES = 1 << 31
 
 
 def read_bytes(path: str | Path) -> bytes:
-    """Return the bytes of a file, of an object behind a URL, or of a container's member.
+    """Return the bytes of a file, an object behind a URL or a container's member; raise `ImageError` with a short reason.
 
-    What lies within a tar, Parquet or Arrow file has that file's path or URL, ``/`` and its own name:
-    ``shard-000.tar/0001.jpg``, ``s3://bucket/train.parquet/17``. Raises `ImageError` with a reason in a few words.
+    A member has its container's path or URL, ``/`` and its own name: ``a.tar/1.jpg``, ``s3://bucket/train.parquet/17``.
     """
     with opened_file(path) as stream:
         return stream.read()

@@ -38,8 +38,8 @@ def is_wide(image: Image.Image) -> bool:
 def to_rgb(image: Image.Image, paper: tuple[int, int, int] = WHITE) -> Image.Image:
     """Convert a loaded picture of any mode to ``RGB``, with the colour `paper` under transparent pixels.
 
-    Of one number of 16 bits, 0-65535 becomes 0-255, v ↦ round(v / 257); of 32-bit integers the same, where they lie in that
-    range; of floating values 0-1 becomes 0-255. Raises `ImageError` for values outside the range that has an agreed meaning.
+    Numbers of 16 bits become v ↦ round(v / 257), as 32-bit integers in that range; floating values of 0-1 become 0-255. Raises
+    `ImageError` for other values.
     """
     if is_wide(image):
         values = wide_values(image)
@@ -205,10 +205,9 @@ class Decoded:
 def decode(data: bytes) -> Decoded:
     """Decode the bytes of an image file to an upright 8-bit RGB picture.
 
-    The EXIF orientation is applied. Grey, 1-bit and palette pictures become RGB; transparency is laid on white; 16-bit grey is
-    scaled linearly, 0-65535 to 0-255; floating values are taken as 0-1; CMYK (Adobe's inverted JPEG too), YCbCr and LAB are
-    converted, without embedded colour profiles. Of several frames or pages the first is taken, and noted. A cut file is
-    refused, never filled up with grey. Raises `ImageError` with a short reason; size and memory are looked up before decoding.
+    Of several frames or pages the first is taken, and noted; transparency is laid on white; wide values are scaled by `to_rgb`;
+    CMYK, YCbCr and LAB are converted without colour profiles. A cut file is refused, never filled up with grey. Raises
+    `ImageError` with a short reason; size and memory are looked up before decoding.
     """
     if data.startswith(PAM):
         raise ImageError(f"{_bands(data).shape[2]} bands are no RGB picture: choose three, as --bands 3,2,1")
@@ -250,7 +249,7 @@ def size(path: str | Path) -> tuple[int, int]:
 
 @contextmanager
 def quiet_pillow() -> Iterator[None]:
-    """Ignore warnings from the modules that read files, as Pillow's and pydicom's, until the last thread has left the block.
+    """Ignore warnings from the modules that read files until the last thread has left the block.
 
     `warnings.catch_warnings` is no use among threads: on leaving, each puts back the list of filters that it found.
     """

@@ -29,9 +29,8 @@ _BYTES: Final = 25
 def file_bytes(value: object, mask: bool = False) -> bytes:
     """Convert one picture in memory to the bytes of an image file; raise `ImageError` where it is no picture.
 
-    `value` is a Pillow image; an array or tensor of (h, w), (h, w, c) or (c, h, w), c being 1, 3 or 4, uint8 or floating values
-    of 0-1; the bytes of a file, or its path; or Hugging Face's mapping of ``bytes`` and ``path``. Of a `mask` integers of any
-    type up to 255 serve, too, and truth values are written as 0 and 255.
+    `value` is a Pillow image; an array or tensor of (h, w), (h, w, c) or (c, h, w), uint8 or floating of 0-1; a file's bytes or
+    path; or Hugging Face's mapping of ``bytes`` and ``path``. A `mask` may hold any integers up to 255, and truth values.
     """
     if isinstance(value, (bytes, bytearray, memoryview)):
         return bytes(value)

@@ -69,10 +69,9 @@ def walk(root: Path, endings: Collection[str] | None = None) -> list[Path]:
 
 
 def walk_names(root: Path, endings: Collection[str], leave_out: Path | None = None) -> Iterator[tuple[str, str]]:
-    """Yield every image file below `root` by its relative path, in no order, and unusable files with a reason.
+    """Yield every image file below `root` by its relative path and "", in no order, and unusable files with a reason.
 
-    The reason is "" for an image file. Each real folder is entered once; hidden files and folders below `root` are left out,
-    linked ones followed, and `leave_out` is not entered. `endings` says which files are wanted, by their endings in lower case.
+    Real folders are entered once, linked ones followed, hidden ones and `leave_out` left out. `endings` are in lower case.
     """
     entered: set[tuple[int, int]] = set()
     real, linked = [""], deque[str]()

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 from howfar.data.containers.parquet import ParquetFile
 from howfar.data.dataset_items import DatasetFields, Item, ItemTable, TextColumn, first_repeat
 from howfar.data.image_bytes import exists
-from howfar.data.json_and_tables import TABLES, cell_text, readable, refuse_separator
+from howfar.data.untrusted_files import TABLES, cell_text, readable, refuse_separator
 from howfar.errors import InputError, one_line
 from howfar.formatting_and_escaping import printable, unguarded, written_out
 from howfar.io.file_location import Location, absolute, as_location, is_url, open_binary
@@ -178,10 +178,9 @@ _NO_LINE: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]|^[\\
 
 
 def list_line(path: str) -> str:
-    r"""Write a path as one line of a list from which other programs can open the file.
+    r"""Write a path as one line of a list, from which `match_list` finds the image and mostly other programs the file.
 
-    What a line of text cannot hold is written out: controls and line breaks (``\n``), bytes that are not UTF-8 (``\xff``),
-    blanks at an end (``\x20``). `match_list` finds the image by it; for other programs such a file has to be renamed.
+    Controls and line breaks (``\n``), bytes that are not UTF-8 (``\xff``) and blanks at an end (``\x20``) are written out.
     """
     return _NO_LINE.sub(lambda found: "".join("\\x20" if each == " " else written_out(each) for each in found[0]), path)
 

@@ -26,8 +26,10 @@ WHOLE: Final = "whole"
 class Stack(Protocol):
     """Define the interface of an open file of many images: list its images, read their values, and tell the patient."""
 
-    owner: Hashable
-    """Tells the patient from all others, and is never written; None where the file itself is the group."""
+    @property
+    def owner(self) -> Hashable:
+        """Return what tells the patient from all others, and is never written; None where the file itself is the group."""
+        return None
 
     def items(self, item: Item, reading: PixelReading) -> Iterator[Item]:
         """Yield the images of the file, which `item` stands for; raise `ImageError` where no more can be read."""
@@ -36,7 +38,8 @@ class Stack(Protocol):
         """Return the values (h, w, bands) of the image at `reading.at`; raise `ImageError` with a reason."""
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file, where it is open."""
+        return
 
 
 class _Last(threading.local):

@@ -9,14 +9,12 @@ from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 
+from howfar.data.annotation_formats import read_coco, read_cvat, read_label_studio
 from howfar.data.annotations import CATEGORY, LabelExport, Shape, blank
 from howfar.data.class_names_and_predictions import labelled_by_folders
-from howfar.data.coco import read_coco
-from howfar.data.cvat import read_cvat
 from howfar.data.dataset import Dataset, by_file_name, examples, match_names
 from howfar.data.image_folder import natural_key, path_text, stem, walk
-from howfar.data.json_and_tables import COPIES, file_bytes, parsed, parsed_xml, readable, texts_of_csv
-from howfar.data.label_studio import read_label_studio
+from howfar.data.untrusted_files import COPIES, file_bytes, parsed, parsed_xml, readable, texts_of_csv
 from howfar.errors import InputError
 from howfar.formatting_and_escaping import unguarded, xml_text
 from howfar.io.file_location import absolute

@@ -52,14 +52,11 @@ class Mask(NamedTuple):
 
 
 def read_mask(path: str | Path) -> NDArray[np.bool_]:
-    """Read a mask file as an (h, w) array of bool: foreground where the value is above 127 of 255.
+    """Read a mask file as an (h, w) array of bool: foreground where the brightest channel is above 127 of 255.
 
-    A colour or palette mask counts by its brightest channel, so that red on black is foreground; transparent pixels are
-    background. 16-bit values are scaled to 0-255 first, unless none is above 255. A mask that the option `foreground` gives a
-    colour is foreground where it has that colour; in a lossy format, up to 32 levels from it in each channel. Raises
-    `ImageError` for a lossless mask whose brightest value is from 1 to 127, for one of more than two values without such a
-    colour, and for a picture: the eight levels most in use cover less than half of it, and more than half is near neither black
-    nor white.
+    Transparent pixels are background; 16-bit values are scaled to 0-255 first, unless none is above 255. With the option
+    `foreground`, foreground has that colour, in a lossy format within 32 levels of each channel. Raises `ImageError` for a
+    picture, and for a lossless mask that is dark throughout, or has more than two values without such a colour.
     """
     return Mask.read(path).foreground
 

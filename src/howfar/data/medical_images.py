@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from howfar.data.dataset_items import Item
 from howfar.data.image_decoding import NAME_RANGE, check_size, decoding
-from howfar.data.image_stacks import WHOLE, part, place
+from howfar.data.image_stacks import WHOLE, Stack, part, place
 from howfar.errors import ImageError, one_line
 from howfar.memory import file_limit
 from howfar.pixel_options import PixelReading
@@ -36,10 +36,7 @@ _ODD: Final = "its spacing is left out, which holds no lengths"
 
 
 def _sized(columns: Any, rows: Any, thickness: Any) -> dict[str, str]:
-    """Return the columns of a slice's spacing in millimetres: between pixels, one number if both sides have it, and slices.
-
-    A spacing that is not above 0 is "", as one that is not stated (None).
-    """
+    """Return a slice's spacing within (one number if equal) and between slices in mm, as columns; "" unless above 0."""
     sides, between = (
         [f"{side:.4g}" if isfinite(side) and side > 0 else "" for side in map(float, lengths)]
         for lengths in ((rows, columns), (0 if thickness is None else thickness,))
@@ -67,10 +64,7 @@ def _seen(values: NDArray[Any], reading: PixelReading) -> NDArray[Any]:
 
 
 def _spacing_of_head(file: Path | str) -> tuple[float, ...]:
-    """Return the spacing as a file states it, before nibabel mends it.
-
-    Raises `ImageError` for a header whose extensions, which nibabel reads whole, would not fit into memory.
-    """
+    """Return the spacing that a file states, before nibabel mends it; `ImageError` for extensions too long for the memory."""
     from nibabel.openers import ImageOpener
 
     with ImageOpener(file) as stream:
@@ -96,13 +90,11 @@ def _unpacked(file: Path | str, changed: int) -> Any:
         return image, image.dataobj.get_unscaled()
 
 
-class Nifti:
+class Nifti(Stack):
     """Read the slices of a NIfTI volume, along its third axis, turned as radiology shows them; the volume is the group.
 
     Columns run to the patient's left, or from front to back; rows to the back, or to the feet.
     """
-
-    owner = None
 
     def __init__(self, file: Path | str) -> None:
         try:
@@ -134,10 +126,6 @@ class Nifti:
         columns, rows, between = (side * unit for side in sides)
         columns, rows = (columns, rows) if self._lies else (rows, columns)
         self._spacing = _sized(columns, rows, between if self._voxels.ndim > 2 else None)
-
-    def close(self) -> None:
-        """Let the voxels go."""
-        self._voxels = None
 
     def items(self, item: Item, reading: PixelReading) -> Iterator[Item]:
         """Yield the slices in the order of the file, with their spacing, without those of one value."""
@@ -185,7 +173,7 @@ class Nifti:
         return _seen(values.astype(values.dtype.newbyteorder("="), copy=False), reading)
 
 
-class Dicom:
+class Dicom(Stack):
     """Read the frames of a DICOM file; the patient, or else the study or series, is the group, and is never named."""
 
     def __init__(self, file: Path | str) -> None:
@@ -211,12 +199,9 @@ class Dicom:
         if _whole(self._tags.get("NumberOfFrames")) > Path(file).stat().st_size // _LEAST_OF_FRAME + 1:
             raise ImageError("damaged DICOM file (more frames than it has room for)")
 
-    def close(self) -> None:
-        """Let the tags go."""
-
     @property
     def owner(self) -> Hashable:
-        """Return what tells the patient from all others; the file's folder where the file says nothing."""
+        """Return the patient, else the study or series; the file's folder where the file says nothing."""
         patient = str(self._tags.get("PatientID", "") or "")
         if patient:
             return patient, str(self._tags.get("IssuerOfPatientID", ""))

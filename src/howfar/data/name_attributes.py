@@ -1,7 +1,4 @@
-"""Tell an image's photograph, group, subject and variations (person, view, weather …) by its name or its table's row.
-
-Images that are tiles of one photograph are grouped, and a dataset is split or filtered by whole photographs.
-"""
+"""Tell an image's photograph, group and variations (person, view …) by its name or row, and split by photographs."""
 
 from __future__ import annotations
 
@@ -65,10 +62,7 @@ Grouped = TypeVar("Grouped", Dataset, Features, Dataset | Features)
 
 
 def grouped(datasets: Sequence[Grouped], group: str | None) -> list[Grouped]:
-    """Set each image's group by an expression in the datasets in which it fits any name; other datasets stay unchanged.
-
-    Raises `InputError` for an expression that fits no dataset.
-    """
+    """Set each image's group by an expression in the datasets where it fits any name; raise `InputError` if it fits none."""
     if group is None:
         return list(datasets)
     named = [list(of.images) if isinstance(of, Features) else [item.name for item in of.items] for of in datasets]

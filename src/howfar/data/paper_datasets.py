@@ -22,14 +22,12 @@ NOT_VERIFIED = "not verified"
 
 @dataclass(frozen=True)
 class CatalogueEntry:
-    """Describe one dataset of the paper; `catalogue.toml` holds them.
+    """Describe one dataset of the paper, as `catalogue.toml` states it.
 
-    `symbol` is the paper's, "" for none. `masks` of cracks are "needed" for the paper's figures and tables, "available" but not
-    needed, or "none". Of a dataset that is `drawn`, the study draws so many `images` itself. `licence` and `licence_source` are
-    "" where no page that states terms of use could be read. `sizes` are the widths and heights in pixels that an image may
-    have. `prefix` begins the names of its files in a collection of several
-    datasets. `categories` must be there among `n_categories`, with the fewest and most images of one in `per_category`.
-    `variations` are how many values each part of a file's name takes, as `howfar.data.name_attributes` reads it.
+    `symbol` is "" for none. `masks` of cracks are "needed" for the paper's figures and tables, or not. Of a `drawn` dataset the
+    study draws `images` itself. `licence` is "" where no page of terms could be read. `prefix` begins the file names in a
+    collection of several datasets. `per_category` are the fewest and most images of one of the `n_categories`. `variations`
+    counts the values of each part of a file's name, as `howfar.data.name_attributes` reads it.
     """
 
     name: str
@@ -95,9 +93,10 @@ def _frozen(value: Any) -> Any:
 
 _NAMED = 5
 # Ends of SUN397's names that the paper's table 7 leaves out: its field is the source's field/cultivated and field/wild.
-_KINDS = frozenset(
-    ("indoor", "outdoor", "interior", "exterior", "door", "backseat", "frontseat", "cultivated", "wild")
-) | frozenset(("establishment", "home"))
+_KINDS = (
+    *("indoor", "outdoor", "interior", "exterior", "door", "backseat", "frontseat", "cultivated", "wild"),
+    *("establishment", "home"),
+)
 
 
 @dataclass(frozen=True)

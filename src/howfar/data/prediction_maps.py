@@ -79,8 +79,8 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
     shown = path_text(root)
     maps: dict[str, list[str]] = {}
     faults: dict[str, str] = {}
-    walked = sorted(walk_names(root, map_endings()), key=lambda found: (not found[0].lower().endswith(".png"), found[0]))
-    for name, fault in sorted(walked, key=lambda found: natural_key(stem(found[0]))):
+    walked = walk_names(root, map_endings())
+    for name, fault in sorted(walked, key=lambda of: (natural_key(stem(of[0])), not of[0].lower().endswith(".png"), of[0])):
         if fault:
             faults[stem(name)] = f"{path_text(root / name)}: {fault}"
         else:
@@ -109,10 +109,9 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
 
 
 def read_prediction(path: str | Path) -> Prediction:
-    """Read a probability map from an image file, ``.npy`` or ``.npz``: 8-bit grey, p = value / 255.
+    """Read a probability map from an image file, ``.npy`` or ``.npz``: p = value / 255, or / 65535 if of 16 bits, or floats p.
 
-    Colour pictures count where their three channels are equal, 1-bit ones as 0 and 1. 16-bit grey keeps its precision, p =
-    value / 65535, as do floating TIFF pictures and arrays, p = value. Raises `ImageError` for colours and transparency.
+    Colour pictures need three equal channels; 1-bit ones hold 0 and 1. Raises `ImageError` for colours and transparency.
     """
     data = read_bytes(path)
     if Path(path).suffix.lower() in ARRAYS:

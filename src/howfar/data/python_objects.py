@@ -1,7 +1,4 @@
-"""Read datasets that are Python objects: lists, data frames, arrays and tensors, datasets of torch and of Hugging Face.
-
-What gives its images by number, as torch's map-style datasets do, is asked for each image when it is needed.
-"""
+"""Read datasets that are Python objects: lists, data frames, arrays and tensors, datasets of torch and of Hugging Face."""
 
 from __future__ import annotations
 
@@ -29,7 +26,7 @@ from howfar.data.image_encoding import CHANNELS, as_array, file_bytes, named, sh
 from howfar.data.image_folder import DICOM, home_of, path_text
 from howfar.data.image_formats import image_endings
 from howfar.data.image_lists import WANTED, list_rows, why_no_file
-from howfar.data.json_and_tables import cell_text
+from howfar.data.untrusted_files import cell_text
 from howfar.errors import ImageError, InputError, one_line
 from howfar.formatting_and_escaping import printable
 from howfar.io.file_location import Location, Url, absolute, as_location, is_url
@@ -120,29 +117,26 @@ def _pictures(
     """Make a dataset of pictures in memory, once the first, called `first` in error lines, is seen to be one."""
     _check_picture(images[0], first)
 
-    def read(part: Part, number: int) -> bytes:
-        if part == "mask" and _is_empty(masks[number]):
-            raise ImageError("no mask in this row")
-        return file_bytes(images[number]) if part == "image" else file_bytes(masks[number], mask=True)
+    def cell(part: Part, number: int) -> object:
+        return images[number] if part == "image" else masks[number]
 
-    return in_memory(read, name, len(images) if names is None else names, [not _is_empty(mask) for mask in masks], texts)
+    return in_memory(cell, name, len(images) if names is None else names, [not _is_empty(mask) for mask in masks], texts)
 
 
 def in_memory(
-    read: Callable[[Part, int], bytes],
+    cell: Callable[[Part, int], object],
     name: str,
     names: Iterable[str] | int,
     masked: Sequence[bool] = (),
     texts: Mapping[str, Sequence[str | None]] = MappingProxyType({}),
     label: Callable[[int], str | None] | None = None,
 ) -> Dataset:
-    """Make a dataset of images that `read` returns; `names` are their names or number.
+    """Make a dataset of the pictures that `cell` returns; `names` are their names or number.
 
-    `masked` says of each image whether it has a mask, `texts` are its label and further columns; `label` returns a class that
-    is known only with the image.
+    `masked` says which have a mask, `texts` are label and further columns; `label` returns a class known only with the image.
     """
     listed = [str(number) for number in range(names)] if isinstance(names, int) else list(names)
-    images = MemoryImages(read, len(listed), label)
+    images = MemoryImages(lambda part, number: file_bytes(cell(part, number), part == "mask"), len(listed), label)
     items = []
     for number, shown in enumerate(listed):
         mask = images.path(number, "mask") if masked and masked[number] else None
@@ -188,16 +182,7 @@ def read_frame(frame: Any, name: str) -> Dataset | Features:
     if doubled := next((column for column in called if called.count(column) > 1), None):
         raise InputError(f"the data frame has the column {printable(doubled)} twice: drop or rename one")
     columns = {str(column): frame[column] for column in frame.columns}
-    if "embedding" in columns:
-        cells = columns["embedding"].to_list()
-        try:
-            rows = np.array([np.asarray(cell, dtype=np.float64) for cell in cells])
-        except (ValueError, TypeError) as error:
-            raise InputError("the data frame: column embedding must hold lists of numbers of one length") from error
-        names = map(cell_text, columns["image"].to_list()) if "image" in columns else [None] * len(cells)
-        groups = columns[GROUP].to_list() if GROUP in columns else ()
-        return from_array(rows, name, images=unique_names([text or None for text in names]), groups=groups)
-    if "image" not in columns:
+    if not {"embedding", "image"} & set(columns):
         types = [column.dtype for column in columns.values()]
         are_numbers = all(kind.kind in "fiub" if hasattr(kind, "kind") else kind.is_numeric() for kind in types)
         if len(frame) and types and are_numbers:
@@ -207,21 +192,26 @@ def read_frame(frame: Any, name: str) -> Dataset | Features:
             f"the data frame has no column image; its columns: {listed}: name the column of paths or pictures image, "
             "or drop all columns that are no numbers to give embeddings"
         )
+    cells = {column: [None if _is_empty(cell) else cell for cell in values.to_list()] for column, values in columns.items()}
+    images, masks = (cells.get(column, [None] * len(frame)) for column in ("image", "mask"))
+    if "embedding" in cells:
+        try:
+            rows = np.array([np.asarray(cell, dtype=np.float64) for cell in cells["embedding"]])
+        except (ValueError, TypeError) as error:
+            raise InputError("the data frame: column embedding must hold lists of numbers of one length") from error
+        return from_array(rows, name, images=unique_names(list(map(cell_text, images))), groups=cells.get(GROUP, ()))
     texts: dict[str, list[str | None]] = {}
-    for column, values in columns.items():
-        if column not in WANTED[:2]:
-            cells = values.to_list()
-            first = next((cell for cell in cells if not _is_empty(cell)), "")
-            # Further columns count whose cells are single values that can be written as text.
-            if isinstance(first, (str, Path, int, float, bool, np.generic)) or hasattr(first, "isoformat"):
-                texts[column] = [None if _is_empty(cell) else cell_text(cell) for cell in cells]
-    images, masks = columns["image"].to_list(), columns["mask"].to_list() if "mask" in columns else [None] * len(frame)
-    if all(isinstance(cell, (str, Path)) or _is_empty(cell) for cell in (*images, *masks)):
-        paths = {"image": images, "mask": masks}
-        texts |= {column: [None if _is_empty(cell) else str(cell) for cell in cells] for column, cells in paths.items()}
+    for column, values in cells.items():
+        first = next((cell for cell in values if cell is not None), "")
+        # Further columns count whose cells are single values that can be written as text.
+        plain = isinstance(first, (str, Path, int, float, bool, np.generic)) or hasattr(first, "isoformat")
+        if plain and column not in WANTED[:2]:
+            texts[column] = list(map(cell_text, values))
+    if all(cell is None or isinstance(cell, (str, Path)) for cell in (*images, *masks)):
+        texts |= {"image": list(map(cell_text, images)), "mask": list(map(cell_text, masks))}
         # Paths are taken as from a table in the current folder.
         return Dataset(*list_rows(texts, Path.cwd() / "the data frame", "the data frame", name)[:3])
-    empty = next((row for row, cell in enumerate(images) if _is_empty(cell)), None)
+    empty = next((row for row, cell in enumerate(images) if cell is None), None)
     if empty is not None:
         raise InputError(f"the data frame: row {empty + 1} has no image: fill it in or drop the row")
     return _pictures(images, name, "the data frame: image in row 1", masks, texts)
@@ -251,11 +241,10 @@ def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
     for column in columns:
         raw = raw.cast_column(column, type(dataset.features[column])(decode=False))
 
-    def read(part: Part, number: int) -> bytes:
-        cell = raw[number][image if part == "image" else MASK]
-        if cell is None:
+    def cell(part: Part, number: int) -> object:
+        if (value := raw[number][image if part == "image" else MASK]) is None:
             raise ImageError(f"no {part} in this row")
-        return file_bytes(cell, mask=part == "mask")
+        return value
 
     if not len(dataset):
         raise InputError.of("dataset", "must hold at least one image, got a Dataset of no rows")
@@ -276,7 +265,7 @@ def _read_loaded(dataset: Any, name: str | None, unnamed: str) -> Dataset:
     names = list(unshared([PurePath(path).as_posix() for path in paths]).values()) if told else len(raw)
     own = getattr(dataset.info, "dataset_name", None) or ""
     own = f"{own}-{dataset.split}" if own and dataset.split else own
-    return in_memory(read, name or own or unnamed, names, [MASK in columns] * len(dataset), texts)
+    return in_memory(cell, name or own or unnamed, names, [MASK in columns] * len(dataset), texts)
 
 
 def _texts(dataset: Any, column: str) -> list[str | None]:
@@ -290,15 +279,11 @@ _DEEPEST = 50
 
 
 class MapStyle(Protocol):
-    """Give items by number, from 0 to length − 1, as torch's map-style datasets do."""
+    """Give images, (image, class), (image, mask) or mappings by number, from 0 to length − 1, as map-style datasets do."""
 
-    def __len__(self) -> int:
-        """Return the number of items."""
-        ...
+    def __len__(self) -> int: ...
 
-    def __getitem__(self, number: int, /) -> Any:
-        """Return one item: an image, (image, target), (image, mask), or a mapping with image, mask and label."""
-        ...
+    def __getitem__(self, number: int, /) -> Any: ...
 
 
 class ItemParts(NamedTuple):
@@ -349,16 +334,14 @@ def _read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
         except Exception as error:  # code of the user's, which may raise anything
             raise ImageError(f"item {number} cannot be had ({type(error).__name__}: {one_line(error, 100)})") from error
 
-    def read(part: Part, number: int) -> bytes:
-        if part == "image":
-            return file_bytes(item(number).image)
-        if item(number).mask is None:
+    def cell(part: Part, number: int) -> object:
+        if part == "mask" and item(number).mask is None:
             raise ImageError("no mask")
-        return file_bytes(item(number).mask, mask=True)
+        return getattr(item(number), part)
 
     label = None if parts.target is None else lambda number: _class(whole, item(number).target)
     masked = [parts.mask is not None] * len(numbers)
-    return in_memory(read, name or unnamed, len(numbers), masked, _listed_classes(whole, numbers), label)
+    return in_memory(cell, name or unnamed, len(numbers), masked, _listed_classes(whole, numbers), label)
 
 
 def _listed_classes(whole: Any, numbers: Sequence[int]) -> dict[str, list[str | None]]:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from howfar.data.bands_and_range import NO_DATA, driver_of, raster_values, rasters_read
 from howfar.data.dataset_items import Item
 from howfar.data.image_folder import counted, stem
-from howfar.data.image_stacks import WHOLE, opened, part, place
+from howfar.data.image_stacks import WHOLE, Stack, opened, part, place
 from howfar.errors import ImageError, InputError
 from howfar.pixel_options import PixelReading, file_and_reading
 
@@ -24,10 +24,8 @@ _DATE_TAG: Final = "TIFFTAG_DATETIME"
 _WGS84: Final = "EPSG:4326"
 
 
-class Raster:
+class Raster(Stack):
     """Cut an open raster into windows, each with its place and date; all windows of one raster are a group."""
-
-    owner = None
 
     def __init__(self, file: Path | str) -> None:
         with rasters_read() as rasterio:
@@ -146,10 +144,7 @@ CREATE TABLE windows (fid INTEGER PRIMARY KEY AUTOINCREMENT NOT NULL, geom POLYG
 
 
 def outlines_of(rows: Iterable[tuple[str, Mapping[str, Any]]]) -> list[_Outline]:
-    """Return windows, given by their locations and properties, as closed outlines in degrees, anticlockwise, with properties.
-
-    Raises `InputError` where none is a window of a raster with a place.
-    """
+    """Return windows, by location, as closed anticlockwise outlines in degrees with properties; raise `InputError` for none."""
     rows, outlines = list(rows), []
     for location, properties in rows:
         file, reading = file_and_reading(Path(location))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from howfar.data.dataset_items import Item
 from howfar.data.image_decoding import check_size, decoding
 from howfar.data.image_folder import stem
-from howfar.data.image_stacks import part, place
+from howfar.data.image_stacks import Stack, part, place
 from howfar.errors import ImageError, one_line
 from howfar.pixel_options import KEY, PixelReading
 
@@ -32,10 +32,8 @@ _chosen: dict[tuple[Any, ...], tuple[array[int], str]] = {}
 """The times of the frames chosen from a clip of one path, change and size, since commands list a dataset more than once."""
 
 
-class Clip:
+class Clip(Stack):
     """Read frames of a video file; all frames of one file are a group."""
-
-    owner = None
 
     def __init__(self, file: Path | str) -> None:
         try:

@@ -20,11 +20,11 @@ from xml.etree import ElementTree
 
 from howfar import registry
 from howfar.data.annotation_archives import put
+from howfar.data.annotation_formats import read_label_studio
 from howfar.data.annotations import LabelExport
 from howfar.data.image_bytes import read_bytes
-from howfar.data.json_and_tables import file_bytes, parsed_xml, read_json, readable
 from howfar.data.label_files import read_export
-from howfar.data.label_studio import read_label_studio
+from howfar.data.untrusted_files import file_bytes, parsed_xml, read_json, readable
 from howfar.errors import HowfarError, ImageError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.formatting_and_escaping import xml_text
 from howfar.io.file_location import absolute

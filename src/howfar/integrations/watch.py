@@ -20,8 +20,8 @@ from howfar.data.dataset_argument import location_and_name, parse_images
 from howfar.data.dataset_items import Item
 from howfar.data.image_bytes import place_of as image_place
 from howfar.data.image_folder import counted, path_text, walk
-from howfar.data.json_and_tables import read_tabular
 from howfar.data.prediction_maps import match_maps
+from howfar.data.untrusted_files import read_tabular
 from howfar.errors import ImageError, InputError, StoreError
 from howfar.explore.run_pictures import SHOWN, encoded, photograph
 from howfar.explore.server import NOT_FOUND, Response, Site

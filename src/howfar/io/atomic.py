@@ -56,10 +56,7 @@ def write_new_text(file: str | Path, text: str, what: str) -> Path:
 
 @contextmanager
 def taking_place(path: Path) -> Iterator[Path]:
-    """Yield a temporary file to write to, which replaces `path` if the block ends without an exception.
-
-    Temporary files that killed writers left in the folder are removed.
-    """
+    """Yield a temporary file that replaces `path` if the block ends well; remove temporary files that killed writers left."""
     with ExitStack() as lock:
         with naming(path):
             _remove_abandoned(path.parent)

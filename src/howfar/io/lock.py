@@ -30,10 +30,7 @@ def locked(path: Path, shared: bool = False) -> Iterator[None]:
 
 @contextmanager
 def alone(path: Path, otherwise: bool = True, make: bool = True) -> Iterator[bool]:
-    """Yield at once whether the lock of a file or folder is free; if so, hold it until the block ends.
-
-    Without `make`, a missing file is `FileNotFoundError`. `otherwise` is the answer where files cannot be locked.
-    """
+    """Yield at once whether a lock is free, and hold it if so; `make` a missing file; `otherwise` answers without locks."""
     with _opened(path, make) as descriptor:
         free = _try(descriptor)
         yield otherwise if free is None else free

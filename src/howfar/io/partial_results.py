@@ -1,8 +1,7 @@
 """Keep the finished parts of a long run on disk, so that a killed run resumes where it stopped.
 
-The key of a part is a digest of all that its values depend on, the version of the installed howfar included, so that what other
-settings or another version left is never taken for it. A part is written whole or not at all, and is removed when the run's
-result has been written.
+The key of a part is a digest of all that its values depend on, the version of the installed howfar included. A part is written
+whole or not at all, and is removed when the run's result has been written.
 """
 
 import json
@@ -48,11 +47,7 @@ def part_key(*depends_on: Any) -> str:
 
 @dataclass(frozen=True)
 class KeptArrays:
-    """Keep a run's finished parts in a folder, one file of named arrays each; keep nothing if the folder is None.
-
-    The folder is made when the first part is kept, but not the folders above it: a task on a machine that does not share them
-    leaves nothing behind there.
-    """
+    """Keep a run's finished parts in a folder, one file of named arrays each; keep nothing if the folder is None."""
 
     folder: Path | None
 
@@ -78,6 +73,7 @@ class KeptArrays:
         """Write a part; if the disk refuses or the folder is gone, the part is only computed again later."""
         if self.folder is not None:
             with suppress(OSError):
+                # Not its parents: a task on a machine that does not share them leaves nothing behind there.
                 self.folder.mkdir(exist_ok=True)
                 with appearing(self._file(self.folder, key)) as file:
                     np.savez(file, **dict[str, Any](arrays, **{_KEY: np.array(key)}))

@@ -28,10 +28,9 @@ _INTEGERS = (4, 5, 6)
 
 
 class Chunk(NamedTuple):
-    """Hold a footer's record of one column in one row group.
+    """Hold a footer's record of one column (`path`, with dots) in one row group.
 
-    `path` is the column's, with dots; `kind` the number of its physical type; `values` counts its values; `unpacked` are its
-    bytes without compression; `empty` counts its empty cells, None where that is not known.
+    `kind` is its physical type's number, `unpacked` its bytes without compression, `empty` its empty cells (None: not known).
     """
 
     path: str
@@ -165,59 +164,75 @@ _TEXTS, _OFFSET, _NUMBER = 6, 4, 8
 _ROWS = 1 << 16
 
 
-def read_table(
-    source: Any,
-    metadata: Any,
-    groups: Sequence[RowGroup],
-    columns: Sequence[str] | None = None,
-    name: object = None,
-    size: int = 0,
-) -> Any:
-    """Read columns of an open Parquet file, all by default, as a checked table; `groups` are its footer's."""
-    import pyarrow.parquet as pq
+class OpenParquet:
+    """Hold an open Parquet file and its footer; over a damaged file Arrow may raise anything."""
 
-    wanted = None if columns is None else list(columns)
-    chunks = list(_chunks(groups, wanted))
-    # The least memory to read the columns and convert them to values, once unpacked.
-    stated = CELL * sum(max(0, group.rows) for group in groups)
-    for chunk in chunks:
-        width, values = _WIDTHS.get(chunk.kind), max(0, chunk.values)
-        stated += max(0, chunk.unpacked) + CELL * values if width is None else COPIES * width * values
-    if any(chunk.unpacked > file_limit(size) // 8 or chunk.values > file_limit(size) // _NUMBER for chunk in chunks):
-        check_file(stated, name, size)  # for its texts and indices alone may not fit
-    # Texts that are stored once may be named by many rows.
-    texts = (chunk for chunk in chunks if chunk.kind not in _WIDTHS)
-    swollen = sum(max(0, chunk.values) * max(0, chunk.unpacked) for chunk in texts)
-    if stated < MOST and swollen > file_limit(size):
-        check_file(_decoded_table_bytes(source, metadata, groups, wanted, size), name, size)
-    check_file(stated, name, size)
-    table = pq.ParquetFile(source, metadata=metadata).read(columns=wanted, use_threads=False)
-    table.validate(full=True)
-    return table
+    def __init__(self, source: Any, name: object) -> None:
+        import pyarrow.parquet as pq
+
+        self._source, self._name, self.groups = source, name, read_footer(source)
+        self._size = source.tell()
+        file = pq.ParquetFile(source)
+        self.metadata, self.schema = file.metadata, file.schema_arrow
+        check_names(self.schema.names)
+
+    def read(self, columns: Sequence[str] | None = None) -> Any:
+        """Read columns, all by default, as a checked table; ``image.path`` names a field of a struct."""
+        import pyarrow.parquet as pq
+
+        chunks, limit = list(_chunks(self.groups, columns)), file_limit(self._size)
+        # The least memory to read the columns and convert them to values, once unpacked.
+        stated = CELL * sum(max(0, group.rows) for group in self.groups)
+        for chunk in chunks:
+            width, values = _WIDTHS.get(chunk.kind), max(0, chunk.values)
+            stated += max(0, chunk.unpacked) + CELL * values if width is None else COPIES * width * values
+        if any(chunk.unpacked > limit // 8 or chunk.values > limit // _NUMBER for chunk in chunks):
+            check_file(stated, self._name, self._size)  # for its texts and indices alone may not fit
+        # Texts that are stored once may be named by many rows.
+        texts = (chunk for chunk in chunks if chunk.kind not in _WIDTHS)
+        swollen = sum(max(0, chunk.values) * max(0, chunk.unpacked) for chunk in texts)
+        if stated < MOST and swollen > limit:
+            check_file(self._decoded_bytes(chunks, columns, limit // 8), self._name, self._size)
+        check_file(stated, self._name, self._size)
+        table = pq.ParquetFile(self._source, metadata=self.metadata).read(columns=columns, use_threads=False)
+        table.validate(full=True)
+        return dates_as_text(table)
+
+    def _decoded_bytes(self, chunks: Sequence[Chunk], columns: Sequence[str] | None, part: int) -> int:
+        """Compute a table's bytes once its texts are repeated in every cell, from dictionaries that hold each text once."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        texts = sorted({chunk.path for chunk in chunks if chunk.kind == _TEXTS})
+        longest = max(1, *(chunk.unpacked for chunk in chunks))
+        # Bytes of a fixed length are repeated in every cell that is read.
+        held = longest <= part and all(chunk.kind in _WIDTHS or chunk.kind == _TEXTS for chunk in chunks)
+        rows = _ROWS if held else max(1, min(_ROWS, part // longest))
+        file, needed = pq.ParquetFile(self._source, metadata=self.metadata, read_dictionary=texts), 0
+        for batch in file.iter_batches(rows, columns=columns, use_threads=False):
+            for column in batch.columns:
+                plain = pa.types.is_primitive(column.type) or pa.types.is_list(column.type)
+                needed += (COPIES if plain else TEXT_COPIES) * decoded_bytes(column) + CELL * batch.num_rows
+            if needed > MOST:
+                break
+        return needed
 
 
 def read_frame(path: Any, lists: Collection[str] | None = ()) -> pd.DataFrame:
     """Read a Parquet file of numbers and texts; columns of `lists` may be lists, and None leaves out columns of other types."""
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     named = isinstance(path, (str, os.PathLike))
-    source = pa.OSFile(os.fspath(path)) if named else path
-    with nullcontext(path) if not named else source:
-        groups = read_footer(source)
-        size = source.tell()
-        file = pq.ParquetFile(source)
-        check_names(file.schema_arrow.names)
-        table = read_table(source, file.metadata, groups, None, path if named else "the table", size)
+    with pa.OSFile(os.fspath(path)) if named else nullcontext(path) as source:
+        table = OpenParquet(source, path if named else "the table").read()
     for field in table.schema:
         kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
-        dated = pa.types.is_decimal(kind) or pa.types.is_temporal(kind)
-        if dated or _is_plain(kind) or field.name in (lists or ()):
+        if _is_plain(kind) or field.name in (lists or ()):
             continue
         if lists is not None:
             raise ValueError(f"its column {field.name} holds {kind}, neither numbers nor texts")
         table = table.drop_columns([field.name])
-    frame: pd.DataFrame = dates_as_text(table).to_pandas()
+    frame: pd.DataFrame = table.to_pandas()
     return frame
 
 
@@ -233,27 +248,6 @@ def _chunks(groups: Sequence[RowGroup], columns: Collection[str] | None) -> Iter
         for chunk in group.chunks:
             if columns is None or any(chunk.path == name or chunk.path.startswith(f"{name}.") for name in columns):
                 yield chunk
-
-
-def _decoded_table_bytes(source: Any, metadata: Any, groups: Sequence[RowGroup], columns: Any, size: int) -> int:
-    """Compute a table's bytes once its texts are repeated in every cell, from dictionaries that hold each text once."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    chunks, part = list(_chunks(groups, columns)), file_limit(size) // 8
-    texts = sorted({chunk.path for chunk in chunks if chunk.kind == _TEXTS})
-    longest = max(1, *(chunk.unpacked for chunk in chunks))
-    # Bytes of a fixed length are repeated in every cell that is read.
-    held = longest <= part and all(chunk.kind in _WIDTHS or chunk.kind == _TEXTS for chunk in chunks)
-    rows = _ROWS if held else max(1, min(_ROWS, part // longest))
-    file, needed = pq.ParquetFile(source, metadata=metadata, read_dictionary=texts), 0
-    for batch in file.iter_batches(rows, columns=columns, use_threads=False):
-        for column in batch.columns:
-            plain = pa.types.is_primitive(column.type) or pa.types.is_list(column.type)
-            needed += (COPIES if plain else TEXT_COPIES) * decoded_bytes(column) + CELL * batch.num_rows
-        if needed > MOST:
-            break
-    return needed
 
 
 def decoded_bytes(array: Any) -> int:

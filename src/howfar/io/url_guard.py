@@ -99,10 +99,7 @@ def cell_location(table: Location, cell: str) -> Location:
 
 
 def recorded(text: str) -> Location:
-    """Return the location of a URL recorded by an earlier run, restricted like a cell's; its own host is allowed.
-
-    An address of the local network is read only where this process was given it as a dataset (`name_place`).
-    """
+    """Return the location of a URL recorded by an earlier run: its own host is allowed, a local one only after `name_place`."""
     url = as_location(text)
     if not isinstance(url, Url) or isinstance(url, CellUrl) or url.partition("://")[0] not in WEB:
         return url
@@ -116,10 +113,8 @@ def name_place(url: Url) -> None:
 
 
 def refuse(url: str, hosts: frozenset[str], home: Place | None, what: str) -> None:
-    """Raise `InputError` for a URL with a local address, or whose host is neither `home` nor one of `hosts`.
-
-    No name is looked up: even to ask for the address of a host that nobody named would tell somebody.
-    """
+    """Raise `InputError` for a URL with a local address, or whose host is neither `home` nor one of `hosts`."""
+    # No name is looked up: even to ask for the address of a host that nobody named would tell somebody.
     try:
         place = Place.of(url)
     except ValueError as error:

@@ -22,8 +22,8 @@ from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture
 from howfar.data.image_folder import home_of, path_text
 from howfar.data.image_stacks import is_stack
-from howfar.data.json_and_tables import TABLES, column_roles
 from howfar.data.python_objects import ImageArgument, is_image_path, is_picture
+from howfar.data.untrusted_files import TABLES, column_roles
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
 from howfar.io.file_location import absolute, as_location, is_url
 from howfar.metrics.detection import Detection

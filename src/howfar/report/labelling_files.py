@@ -13,15 +13,12 @@ from pathlib import Path
 import pandas as pd
 
 from howfar.data.annotation_archives import Images, check_archive, file_name, kept_below, remove_archive, write_archive
-from howfar.data.annotations import CATEGORY, MarkedImage
-from howfar.data.coco import write_coco
-from howfar.data.cvat import write_cvat
+from howfar.data.annotation_formats import label_studio_interface, write_coco, write_cvat, write_label_studio
+from howfar.data.annotations import CATEGORY, FirstLabels, MarkedImage
 from howfar.data.image_bytes import is_member
 from howfar.data.image_decoding import size
 from howfar.data.image_lists import list_line
 from howfar.data.label_files import IMAGE, LABEL
-from howfar.data.label_studio import label_studio_interface, write_label_studio
-from howfar.data.pre_annotations import FirstLabels
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.contact_sheets import ContactImage, contact_sheet, sheet
 from howfar.figures.style import name_text

@@ -14,9 +14,9 @@ from numpy.typing import NDArray
 from howfar import registry
 from howfar.arrays import Float64Array, group_numbers
 from howfar.data import Dataset, Item, decode, read_bytes
+from howfar.data.annotations import FirstLabels, label_names
 from howfar.data.dataset import examples
 from howfar.data.image_lists import match_list, read_list
-from howfar.data.pre_annotations import FirstLabels, label_names
 from howfar.data.prediction_maps import map_endings, read_prediction
 from howfar.errors import HowfarError, InputError, StoreError
 from howfar.io.file_location import absolute, ready_folder

@@ -9,6 +9,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item
+from howfar.data.annotations import FirstLabels
 from howfar.data.class_names_and_predictions import (
     ClassPredictions,
     class_names,
@@ -19,10 +20,9 @@ from howfar.data.class_names_and_predictions import (
 )
 from howfar.data.dataset import entries_of, examples
 from howfar.data.image_folder import path_text
-from howfar.data.json_and_tables import TABLES, column_roles
 from howfar.data.label_files import read_class_labels
-from howfar.data.pre_annotations import FirstLabels
 from howfar.data.python_objects import labelled
+from howfar.data.untrusted_files import TABLES, column_roles
 from howfar.errors import InputError
 from howfar.metrics.classification import CLASSIFICATION, class_signals
 from howfar.relation.labelled_images import CLASS_SIGNALS, CONFIDENCE

@@ -10,11 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data import Dataset, Item, content_hash, read_bytes
+from howfar.data.annotations import FirstLabels
 from howfar.data.class_names_and_predictions import class_names
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import path_text, walk
 from howfar.data.label_files import masks_below
-from howfar.data.pre_annotations import FirstLabels
 from howfar.data.prediction_maps import MatchedMaps, map_endings, match_maps, read_class_map, read_class_mask
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.io.file_location import absolute

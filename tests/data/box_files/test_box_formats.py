@@ -11,11 +11,10 @@ from data.box_files import scene
 from data.box_files.scene import HEIGHT, NAMES, PREDICTED, TRUE, WIDTH, written
 from howfar.data import Dataset, Item
 from howfar.data.annotations import BoxFile
-from howfar.data.box_files import boxes_in, outside, read_box_labels, read_predicted_boxes, read_true_boxes
+from howfar.data.box_files import boxes_in, outside, read_box_labels, read_predicted_boxes, read_results, read_true_boxes
 from howfar.data.class_names_and_predictions import class_names
-from howfar.data.coco import read_results
 from howfar.data.dataset import entries_of
-from howfar.data.json_and_tables import column_roles
+from howfar.data.untrusted_files import column_roles
 from howfar.errors import InputError, MissingPathError
 
 ROLES = column_roles(scene.COLUMNS)
@@ -125,8 +124,8 @@ def test_an_id_that_may_be_of_two_images_is_refused(tmp_path: Path) -> None:
     items = tuple(Item(name, tmp_path / name) for name in ("a/1.jpg", "b/1.jpg", "a/2.jpg"))
     rows = [{"image_id": number, "category_id": 1, "bbox": [0, 0, 2, 2], "score": 0.9} for number in (2, 1)]
     with pytest.raises(InputError, match=r"image_id 1 may be a/1\.jpg or b/1\.jpg: pass the COCO file"):
-        read_results(Dataset("roads", items), rows, None)
-    assert list(read_results(Dataset("roads", items), rows[:1], None).boxes) == ["a/2.jpg"]
+        read_results(Dataset("roads", items), rows, BoxFile({}))
+    assert list(read_results(Dataset("roads", items), rows[:1], BoxFile({})).boxes) == ["a/2.jpg"]
 
 
 def test_a_point_in_a_name_is_no_ending_of_an_xml_file(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from pycocotools.coco import COCO
 
-from howfar.data.pre_annotations import FirstLabels, label_names
+from howfar.data.annotations import FirstLabels, label_names
 from howfar.errors import InputError
 from howfar.report.labelling_files import write_selection
 from howfar.results import Pick, Provenance, Selection

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from howfar.data.json_and_tables import cell_text
+from howfar.data.untrusted_files import cell_text
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import Location, as_location, is_url
 from howfar.io.url_guard import cell_location
@@ -37,18 +37,12 @@ class Container(Protocol):
 
     def listing(self) -> ContainerListing:
         """List the images without reading their data."""
-        ...
 
     def has(self, inner_path: str) -> bool:
         """Return whether the container holds this member."""
-        ...
 
     def read(self, inner_path: str) -> bytes | Location:
-        """Return a member's bytes, or the location of its file if the container stores only that.
-
-        Raises `ImageError` where there is none, or it is cut short.
-        """
-        ...
+        """Return a member's bytes, or its file's location if only that is stored; raise `ImageError` if it is missing."""
 
 
 IMAGE, MASK, LABEL, GROUP = "image", "mask", "label", "group"
@@ -80,16 +74,12 @@ def label_text(value: Any, names: Sequence[str] | None) -> str | None:
 class TableImages(ABC):
     """Read the images of a table in a file, one a row, whose number is its inner path; subclasses read the cells."""
 
-    def __init__(self, location: Location, schema: Any) -> None:
-        self.location, self.schema = location, schema
+    def __init__(self, location: Location, schema: Any, rows: int) -> None:
+        self.location, self.schema, self.rows = location, schema, rows
         if type_of_files(schema, IMAGE) is None:
             columns = ", ".join(schema.names) or "none"
             line = f"{location} has no column image of bytes; its columns: {columns}: name the column of image files image"
             raise InputError(line)
-
-    @abstractmethod
-    def count(self) -> int:
-        """Count the rows."""
 
     @abstractmethod
     def cells(self, column: str, field: str | None = None) -> list[Any]:
@@ -125,7 +115,7 @@ class TableImages(ABC):
                     label=label_text(labels[row], names) if labels else None,
                     group=cell_text(groups[row]) if groups else None,
                 )
-                for row in range(self.count())
+                for row in range(self.rows)
             )
         )
 
@@ -134,10 +124,7 @@ class TableImages(ABC):
         return self._place(inner_path) is not None
 
     def read(self, inner_path: str) -> bytes | Location:
-        """Return the bytes of a row's image (``17``) or mask (``17/mask``), or the location if only a path is stored.
-
-        A path is one below the container's folder, or a URL.
-        """
+        """Return the bytes of a row's image (``17``) or mask (``17/mask``), or the location of a file that it names."""
         place = self._place(inner_path)
         if place is None:
             raise ImageError("no such row")
@@ -160,17 +147,6 @@ class TableImages(ABC):
         """Split an inner path into column and row; return None if the file has no such cell."""
         number, _, column = inner_path.partition("/")
         # Numbers of thousands of digits are no rows, and Python does not read them.
-        is_row = number.isascii() and number.isdigit() and len(number) <= len(str(self.count())) + 1
+        is_row = number.isascii() and number.isdigit() and len(number) <= len(str(self.rows)) + 1
         known = column in ("", MASK) and type_of_files(self.schema, column or IMAGE) is not None
-        return (column or IMAGE, int(number)) if is_row and known and int(number) < self.count() else None
-
-
-def filled(column: Any) -> list[bool]:
-    """Return which cells of an Arrow column of files hold bytes or a path."""
-    import pyarrow.compute as pc
-    import pyarrow.types as types
-
-    if not types.is_struct(column.type):
-        return list(column.is_valid().to_pylist())
-    names = [name for name in ("bytes", "path") if column.type.get_field_index(name) >= 0]
-    return [any(valid) for valid in zip(*(pc.struct_field(column, name).is_valid().to_pylist() for name in names), strict=True)]
+        return (column or IMAGE, int(number)) if is_row and known and int(number) < self.rows else None

@@ -4,46 +4,40 @@ from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
 from howfar.data.arrow_subprocess import batches, first_look
-from howfar.data.containers.container import IMAGE, MASK, TableImages, filled, type_of_files
+from howfar.data.containers.container import IMAGE, MASK, TableImages, type_of_files
 from howfar.errors import HowfarError, ImageError, InputError, one_line
 from howfar.io.file_location import Location, open_binary
-from howfar.io.untrusted_parquet import CELL, RowGroup, check_names, dates_as_text, decoded_bytes, read_footer, read_table
+from howfar.io.untrusted_parquet import CELL, OpenParquet, RowGroup, check_names, dates_as_text, decoded_bytes
 from howfar.memory import check_file, file_limit
 
 # What one request fetches behind a URL: metadata and small columns need little.
 _BLOCK = 1 << 20
 
 
-class ParquetFile:
+class ParquetFile(OpenParquet):
     """Hold a Parquet file, opened once for all threads, and its metadata; to ask that for columns may end the interpreter."""
 
     def __init__(self, location: Location, what: str = "Parquet file") -> None:
         import pyarrow as pa
-        import pyarrow.parquet as pq
 
         self.location, self._what = location, what
         # Arrow reads a local file at any position without moving the one position that threads would share.
-        self._source: Any = pa.OSFile(str(location)) if isinstance(location, Path) else open_binary(location, _BLOCK)
+        source: Any = pa.OSFile(str(location)) if isinstance(location, Path) else open_binary(location, _BLOCK)
         try:
-            self.groups = read_footer(self._source)
-            self._size = self._source.tell()
-            file = pq.ParquetFile(self._source)
-            self.metadata, self.schema = file.metadata, file.schema_arrow
-            check_names(self.schema.names)
+            super().__init__(source, location)
         except Exception as error:  # over a damaged file Arrow may raise anything
             raise self._unreadable(error) from error
 
-    def read(self, columns: Sequence[str]) -> Any:
-        """Read whole columns; ``image.path`` names a field of a struct."""
+    def read(self, columns: Sequence[str] | None = None) -> Any:
+        """Read columns as `OpenParquet` does; raise `InputError` if they are damaged."""
         try:
-            return dates_as_text(read_table(self._source, self.metadata, self.groups, columns, self.location, self._size))
+            return super().read(columns)
         except HowfarError:
             raise
         except Exception as error:  # over a damaged file Arrow may raise anything
@@ -109,15 +103,6 @@ _piece_cache = _PieceCache()
 _numbers = count()
 
 
-@dataclass(eq=False)
-class _Walk:
-    """Hold an iterator over one row group's pieces, and the number of its next piece."""
-
-    group: int
-    pieces: Iterator[Any]
-    next: int = 0
-
-
 class ParquetColumn:
     """Read cells of one column by row, in pieces of a few megabytes, whatever the size of the row groups."""
 
@@ -125,7 +110,8 @@ class ParquetColumn:
         self._file, self._name = file, name
         self._number = next(_numbers)
         self._lock = Lock()
-        self._walks: list[_Walk] = []
+        # Iterators over the pieces of a row group, by the group and the number of the next piece.
+        self._walks: dict[tuple[int, int], Iterator[Any]] = {}
         self._starts = [0]
         self._rows: list[int] = []
         for group in file.groups:
@@ -148,16 +134,14 @@ class ParquetColumn:
 
     def _walk_to(self, group: int, number: int) -> Any:
         """Return a piece by continuing the nearest earlier walk, or by a new walk if all are past the piece."""
-        if walks := [walk for walk in self._walks if walk.group == group and walk.next <= number]:
-            walk = max(walks, key=lambda candidate: candidate.next)
-            self._walks.remove(walk)
-        else:
-            walk = _Walk(group, self._file.pieces(group, self._name, self._rows[group], PIECE_BYTES))
-        for piece in walk.pieces:
-            _piece_cache.put((self._number, group, walk.next), piece)
-            walk.next += 1
-            if walk.next > number:
-                self._walks = [*self._walks, walk][-WALKS:]
+        begun = max((key for key in self._walks if key[0] == group and key[1] <= number), default=(group, 0))
+        pieces = self._walks.pop(begun, None) or self._file.pieces(group, self._name, self._rows[group], PIECE_BYTES)
+        for reached, piece in enumerate(pieces, start=begun[1]):
+            _piece_cache.put((self._number, group, reached), piece)
+            if reached == number:
+                self._walks[group, reached + 1] = pieces
+                if len(self._walks) > WALKS:
+                    del self._walks[next(iter(self._walks))]
                 return piece
         raise InputError(f"row group {group} of {self._file.location} ends early")
 
@@ -167,14 +151,10 @@ class ParquetImages(TableImages):
 
     def __init__(self, location: Location | ParquetFile) -> None:
         self._file = location if isinstance(location, ParquetFile) else ParquetFile(location)
-        super().__init__(self._file.location, self._file.schema)
+        super().__init__(self._file.location, self._file.schema, int(self._file.metadata.num_rows))
         self._columns = {
             name: ParquetColumn(self._file, name) for name in (IMAGE, MASK) if type_of_files(self.schema, name) is not None
         }
-
-    def count(self) -> int:
-        """Count the rows."""
-        return int(self._file.metadata.num_rows)
 
     def cells(self, column: str, field: str | None = None) -> list[Any]:
         """Return a small column, or a field of its structs, as Python objects."""
@@ -191,8 +171,8 @@ class ParquetImages(TableImages):
     def masked(self) -> list[bool]:
         """Return whether each row has a mask, from statistics if they exclude empty cells, else by reading."""
         if all(map(_full, self._file.groups)):
-            return [True] * self.count()
-        cells = map(self._columns[MASK].cell, range(self.count()))
+            return [True] * self.rows
+        cells = map(self._columns[MASK].cell, range(self.rows))
         return [cell is not None and (not isinstance(cell, dict) or any(cell.values())) for cell in cells]
 
 
@@ -223,12 +203,8 @@ class ArrowImages(TableImages):
             raise
         except Exception as error:  # over a damaged file Arrow may raise anything
             raise InputError(f"{location} is not a readable Arrow file ({one_line(error, 120)})") from error
-        super().__init__(location, schema)
-        check_file(looked.unpacked + 4 * CELL * self.count(), location, self._size)
-
-    def count(self) -> int:
-        """Count the rows."""
-        return int(self._table.num_rows)
+        super().__init__(location, schema, int(self._table.num_rows))
+        check_file(looked.unpacked + 4 * CELL * self.rows, location, self._size)
 
     def cells(self, column: str, field: str | None = None) -> list[Any]:
         """Return a small column, or a field of its structs, as Python objects."""
@@ -251,8 +227,14 @@ class ArrowImages(TableImages):
         return self._table.column(column)[row].as_py()
 
     def masked(self) -> list[bool]:
-        """Return whether each row has a mask."""
-        return [has_mask for chunk in self._table.column(MASK).chunks for has_mask in filled(chunk)]
+        """Return whether each row has a mask, as bytes or as a path."""
+        import pyarrow as pa
+        import pyarrow.compute as pc
+
+        parts = [column := self._table.column(MASK)]
+        if pa.types.is_struct(column.type):
+            parts = [pc.struct_field(column, name) for name in ("bytes", "path") if column.type.get_field_index(name) >= 0]
+        return [any(valid) for valid in zip(*(part.is_valid().to_pylist() for part in parts), strict=True)]
 
 
 def look_ahead(files: Sequence[Path]) -> None:

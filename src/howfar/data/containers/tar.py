@@ -31,15 +31,12 @@ _COMPRESSED = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"\x28\x
 
 
 class _HeaderFile:
-    """Read a tar file for `tarfile`, but refuse headers that would take more memory than is allowed before they are read.
-
-    `listed` are the bytes that the members found so far take, `header` those of the current member's headers in the file, and
-    `shared` those of headers that hold for all members.
-    """
+    """Read a tar file for `tarfile`, but refuse headers that would take more memory than is allowed before they are read."""
 
     def __init__(self, file: BinaryIO, location: Location) -> None:
         self._file, self._location, self.tell = file, location, file.tell
         self.size = file.seek(0, SEEK_END)
+        # Bytes of the members found so far, of headers that hold for all members, and of the current member's headers.
         self.listed = self.shared = self.header = 0
         self.seek(0)
 
@@ -78,8 +75,8 @@ class TarShard:
 
     def listing(self) -> ContainerListing:
         """List the images in the order of their last entry; a class or mask belongs to the image with the same key."""
-        masks = {stem: name for name in self._spans for stem in _image_of(name)}
-        images = [name for name in self._spans if not any(True for _ in _image_of(name))]
+        masks = {key: name for name in self._spans if (key := _image_of(name))}
+        images = [name for name in self._spans if not _image_of(name)]
         members = [Member(name, name, masks.pop(_key(name), None), self._label(name)) for name in images]
         lonely = [(name, "a mask without its image") for name in masks.values()]
         return ContainerListing(tuple(members), (*self._faults, *lonely))
@@ -144,11 +141,10 @@ def _key(name: str) -> str:
     return PurePosixPath(name).with_suffix("").as_posix()
 
 
-def _image_of(name: str) -> Iterator[str]:
-    """Yield the key of the image that a mask member belongs to; yield nothing for other members."""
+def _image_of(name: str) -> str:
+    """Return the key of the image that a mask member belongs to; "" for other members."""
     key = PurePosixPath(_key(name))
-    if key.suffix.lower() in MASKS:
-        yield key.with_suffix("").as_posix()
+    return key.with_suffix("").as_posix() if key.suffix.lower() in MASKS else ""
 
 
 def compressed(location: Location, how: str) -> InputError:

@@ -10,8 +10,8 @@ import numpy as np
 from howfar.data import Dataset
 from howfar.data.box_files import read_document
 from howfar.data.image_decoding import size
-from howfar.data.json_and_tables import TABLES
 from howfar.data.prediction_maps import match_maps
+from howfar.data.untrusted_files import TABLES
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.formatting_and_escaping import share
 from howfar.metrics import f_per_image, threshold_index

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from howfar.data.json_and_tables import check_separator, number_remedy, readable, renamed_columns
+from howfar.data.untrusted_files import check_separator, number_remedy, readable, renamed_columns
 from howfar.errors import InputError, MissingPathError, option
 from howfar.io.file_location import as_location, was_url
 from howfar.io.untrusted_parquet import read_frame

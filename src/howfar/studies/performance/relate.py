@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import group_numbers
-from howfar.data.json_and_tables import column_roles
 from howfar.data.name_attributes import look_tiled, pattern_of, tiles
+from howfar.data.untrusted_files import column_roles
 from howfar.errors import InputError, StoreError
 from howfar.experiment_tracking import Log, check_tracker, log_result
 from howfar.io.file_location import absolute

@@ -1,4 +1,4 @@
-"""Read JSON, XML, CSV and Parquet files of predictions and labels, and map their columns to roles (image, class, score)."""
+"""Read JSON, XML, CSV and Parquet files of predictions and labels that may be damaged, and map their columns to roles."""
 
 from __future__ import annotations
 
