@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import stats
 
 from howfar.adaptation_ways import UNADAPTED
-from howfar.studies.adaptation.adaptation_tables import interval
+from howfar.studies.adaptation.adaptation_tables import ends, spread
 
 TRAINED_ON = ["model", "seed", "site"]
 CELL = [*TRAINED_ON, "draw"]
@@ -106,7 +106,7 @@ def gain(base: pd.DataFrame, part: pd.DataFrame, was: str, column: str) -> dict[
     both = differences(base, part, was, column)
     if both.empty:
         return None
-    low_high = interval(both, DRAWS, np.random.default_rng(zlib.crc32(column.encode())))
+    low_high = ends(spread(both, DRAWS, np.random.default_rng(zlib.crc32(column.encode()))))
     return {name: round(float(value), 4) for name, value in zip(("mean", "low", "high"), low_high, strict=True)}
 
 

@@ -14,8 +14,17 @@ from howfar.options_by_function import AdaptOptions
 from howfar.relation.performance_by_distance import parts
 from howfar.results import Provenance
 from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS, STRATA, Adaptation, Adaptations
-from howfar.studies.adaptation.adaptation_tables import gains_of, slopes_of, suppression_of
-from howfar.studies.adaptation.models import RANDOM, Arm, all_seeds, arms_of, recorded, strategies_of
+from howfar.studies.adaptation.adaptation_tables import (
+    RANDOM,
+    Arm,
+    all_seeds,
+    arms_of,
+    gains_of,
+    recorded,
+    slopes_of,
+    strategies_of,
+    suppression_of,
+)
 
 SIZES = {"roads": 30, "decks $x$": 21, "a <b>bold</b> & long name of the tunnel linings, 2024": 12, "walls": 25}
 BLIND = {"blind, labelled": 9, "blind": 7}

@@ -443,7 +443,7 @@ READERS = (
         "performance",
         lambda: [*both("p", PERFORMANCE), {"far.parquet": seeds.golden()["evaluated/far.parquet"]}],
         lambda folder: [
-            one.images for one in of_first("howfar.studies.performance.performance_files:read_performances")(folder)
+            one.images for one in of_first("howfar.studies.performance.image_performance:read_performances")(folder)
         ],
     ),
     Reader(

@@ -65,7 +65,7 @@ FUZZED = {
     "studies/check/log_and_alarm.py": "check_log",
     "studies/check/rules.py": "rules",
     "cli/config_file.py": "defaults",
-    "studies/performance/performance_files.py": "performance evaluation",
+    "studies/performance/image_performance.py": "performance evaluation",
     "studies/bench/run_methods.py": "bench_entry",
     "studies/study_file/read_study_file.py": "study",
     "studies/study_file/results_bundle.py": "bundle",
@@ -96,7 +96,7 @@ NOT_FUZZED_WHY = {
     "reads images by howfar.data.read_bytes and decode, which are fuzzed as image": (
         "demo/crack_detector.py explore/run_pictures.py figures/contact_sheets.py paper/prompts_report.py adaptation_ways.py "
         "pipeline/prediction.py segmenters/norm_adaptation.py studies/select_images.py pipeline/scorer.py "
-        "studies/adaptation/adapt.py studies/adaptation/models.py studies/corruption.py paper/edge_following.py "
+        "studies/adaptation/adapt.py studies/corruption.py paper/edge_following.py "
         "paper/model_pool.py paper/prompts.py training/image_mask_pairs.py"
     ),
     "reads back what it wrote, for its own tests": "explore/page_data.py",

@@ -19,8 +19,7 @@ from howfar.results import Interval, Trend
 from howfar.results.adaptation_result import ALL, BASELINE, F_ODS, F_OWN, Adaptation
 from howfar.results.display_and_shared_records import matching
 from howfar.results.segmenter_studies import PerformanceByDistance, Suppression
-from howfar.studies.adaptation.adaptation_tables import interval
-from howfar.studies.adaptation.models import RANDOM, Arm
+from howfar.studies.adaptation.adaptation_tables import RANDOM, Arm, ends, spread
 from howfar.studies.study_file.kind import KindSettings, StudyKind, setting
 from howfar.studies.study_file.read_study_file import Inputs
 
@@ -160,10 +159,10 @@ def shares_of(study: Adaptation, bootstrap: int) -> list[dict[str, Any]]:
         own = blank[(blank["model"] == model) & blank["seed"].isin(study.settings["seeds"])]
         by_seed = own.groupby("seed")["false_positive_share"].mean()
         measured = own.rename(columns={"false_positive_share": "difference"})[["seed", "dataset", "photograph", "difference"]]
-        _, low, high = interval(measured, bootstrap, stream(None, "suppression", model))
+        _, low, high = ends(spread(measured, bootstrap, stream(None, "suppression", model)))
         # A share is none below 0 nor above 1, which an interval of few images by the normal distribution does not know.
-        ends = {"low": np.clip(low, 0, 1), "high": np.clip(high, 0, 1), "lowest": by_seed.min(), "highest": by_seed.max()}
-        rows.append({"segmenter": study.segmenter, "model": model, "share": float(by_seed.mean()), **ends})
+        clipped = {"low": np.clip(low, 0, 1), "high": np.clip(high, 0, 1), "lowest": by_seed.min(), "highest": by_seed.max()}
+        rows.append({"segmenter": study.segmenter, "model": model, "share": float(by_seed.mean()), **clipped})
     return rows
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -21,7 +21,7 @@ from howfar.option_validation import nearest
 from howfar.pipeline.pair_measurement import KEPT
 from howfar.pipeline.permutation_tests import SliceEnergy, slice_energies
 from howfar.random_streams import stream
-from howfar.results import Comparison, DatasetSummary, Features, RelationSettings
+from howfar.results import Comparison, Features, RelationSettings
 from howfar.results.relation_result import DistanceSlice, PerformanceSlice
 from howfar.significance import holm
 from howfar.significance.hypothesis_tests import FEWEST, slice_means
@@ -99,10 +99,17 @@ def distance_slices(comparison: Comparison) -> tuple[DistanceSlice, ...]:
             rng = stream(settings.seed, "slices of distance", f"{dataset.name}\n{column}")
             draws = {"bootstrap": settings.bootstrap, "permutations": settings.permutations}
             groups = group_numbers([of if isinstance(of, str) else None for of in rows[GROUP]]) if GROUP in rows else None
-            means = slice_means(rows["i_dist_mean"].to_numpy(dtype=np.float64), numbers, groups, rng=rng, **draws)
+            to_primary = rows["i_dist_mean"].to_numpy(dtype=np.float64)
+            means = slice_means(to_primary, numbers, groups, rng=rng, **draws)
             if groups is not None:  # an energy's draws take images as independent
                 draws = {"bootstrap": 0, "permutations": 0}
-            energies = _energies(rows, numbers, dataset, comparison.primary.n, draws, rng.spawn(1)[0])
+            energies = dict[int, SliceEnergy]()
+            columns = [f"pc{number}" for number in range(1, dataset.components + 1)]
+            if dataset.components <= KEPT and set(columns) <= set(rows):
+                scores, n = rows[columns].to_numpy(dtype=np.float64), comparison.primary.n
+                # A single image has no distance from others; of all pairs of P's images 1/n are an image with itself.
+                within = 0.0 if dataset.self_distance is None else dataset.self_distance * (n - 1) / n
+                energies = slice_energies(scores, to_primary, within, numbers, rng=rng.spawn(1)[0], **draws)
             found += [(dataset, names[at], rows[numbers == at], mean, energies.get(at)) for at, mean in means.items()]
         adjusted = corrected([(dataset.name, mean.p_value) for dataset, _, _, mean, _ in found])
         of_energy = corrected([(dataset.name, energy and energy.p_value) for dataset, *_, energy in found])
@@ -133,24 +140,6 @@ def distance_slices(comparison: Comparison) -> tuple[DistanceSlice, ...]:
         return settings.by.index(row.column), row.small, nearness, row.dataset, row.value
 
     return tuple(sorted(made, key=order))
-
-
-def _energies(
-    rows: pd.DataFrame,
-    numbers: NDArray[np.int64],
-    dataset: DatasetSummary,
-    primary: int,
-    draws: Mapping[str, int],
-    rng: np.random.Generator,
-) -> dict[int, SliceEnergy]:
-    """Measure the energy distances of a dataset's slices; return {} if the table lacks some of its components."""
-    columns = [f"pc{number}" for number in range(1, dataset.components + 1)]
-    if dataset.components > KEPT or not set(columns) <= set(rows):
-        return {}
-    scores = rows[columns].to_numpy(dtype=np.float64)
-    # A single image has no distance from others; of all pairs of P's images 1/n are an image with itself.
-    within = 0.0 if dataset.self_distance is None else dataset.self_distance * (primary - 1) / primary
-    return slice_energies(scores, rows["i_dist_mean"].to_numpy(dtype=np.float64), within, numbers, rng=rng, **draws)
 
 
 def corrected(tests: Sequence[tuple[str, float | None]]) -> list[float | None]:

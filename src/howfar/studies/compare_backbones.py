@@ -1,11 +1,9 @@
 """Measure the distances of datasets by several backbones, and how alike the backbones rank datasets and images."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import combinations
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
@@ -18,6 +16,7 @@ from howfar.memory import within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options_by_function import BackboneOptions, CompareOptions, CompareSettings
 from howfar.pipeline.pair_measurement import forget_pairs
+from howfar.protocols import Backbone
 from howfar.random_streams import stream
 from howfar.relation.trend import correlation, rank_sums, spearman
 from howfar.results import Comparison, Settings
@@ -28,9 +27,6 @@ from howfar.studies.column_slices import columns_of
 from howfar.studies.compare_datasets import compared_by, read_and_drawn
 from howfar.studies.run_report import write_run
 from howfar.studies.study_inputs import BASELINES, Execution, keep_pictures, sources_of
-
-if TYPE_CHECKING:
-    from howfar.protocols import Backbone
 
 AGREEMENT: Final = ("one", "other", "dataset", "n", "spearman", "low", "high")
 _BLOCK: Final = 1 << 20

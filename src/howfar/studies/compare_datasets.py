@@ -1,10 +1,8 @@
 """Measure the distance of each new dataset from the primary one (`howfar compare`; table 2, figs. 3 and 10 of the paper)."""
 
-from __future__ import annotations
-
 import math
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -40,38 +38,17 @@ from howfar.pipeline.primary_reference import GATE_COLUMNS, PrimaryReference
 from howfar.pixel_options import READING, PixelReading
 from howfar.progress import bar, doing
 from howfar.protocols import Backbone
-from howfar.results import (
-    BackboneSummary,
-    BaselineSummary,
-    Comparison,
-    DatasetSummary,
-    Features,
-    Leak,
-    PrimarySummary,
-    Provenance,
-    Relation,
-    Settings,
-)
+from howfar.results import Comparison, Features, Leak, Provenance, Relation, Settings
+from howfar.results.comparison_result import BackboneSummary, BaselineSummary, DatasetSummary, PrimarySummary
 from howfar.results.file_checks import page_folder
 from howfar.significance import holm
 from howfar.significance.bootstrap import few_groups, single_group
 from howfar.store import local_root
+from howfar.studies import study_inputs as inputs
 from howfar.studies.column_slices import check_columns, columns_of, with_slices
 from howfar.studies.image_umap import check_map, keep_map
 from howfar.studies.near_duplicates import CopySearch, hashing, without_leaks
 from howfar.studies.run_report import draw
-from howfar.studies.study_inputs import (
-    BASELINE_IMAGES,
-    BASELINES,
-    Execution,
-    check_out,
-    drawn,
-    keep_pictures,
-    loaded,
-    read_datasets,
-    sources_of,
-    views,
-)
 
 LARGE: Final = 1 << 28
 """Products of a projection, from which on a pair is kept: some hundredths of a second."""
@@ -144,30 +121,30 @@ def measured_run(
     """Measure a comparison as `compare` does, without saving it; also return a function that gives the features."""
     given = checked(CompareOptions, options)
     settings = Settings(**picked(CompareSettings, given), by=columns_of(given["by"]))
-    execution, loading = Execution.of(given), picked(BackboneOptions, options)
+    execution, loading = inputs.Execution.of(given), picked(BackboneOptions, options)
     with within(given["memory"]):
         doing("reading the datasets")
         read, datasets = read_and_drawn(primary, secondaries, settings, folder)
         doing("loading the backbone")
-        model = loaded(datasets, backbone, loading, execution.runner)
-        trivial = [load_backbone(name) for name in BASELINES if model and given["baselines"] and name != model.name]
+        model = inputs.loaded(datasets, backbone, loading, execution.runner)
+        trivial = [load_backbone(name) for name in inputs.BASELINES if model and given["baselines"] and name != model.name]
         models = [] if model is None else [model]
 
         doing("measuring distances, and looking for copies")
         (result,), _ = compared_by(models, trivial, datasets, settings, execution, folder)
     described = {} if model is None else as_loaded(backbone, loading)
-    sources = sources_of(read, [primary], secondaries)
+    sources = inputs.sources_of(read, [primary], secondaries)
     result = replace(result, options=described, sources=sources, notes=(*result.notes, *notes))
-    return keep_pictures(result, read), lambda: features_of(datasets, backbone, loading, settings, execution)[0]
+    return inputs.keep_pictures(result, read), lambda: features_of(datasets, backbone, loading, settings, execution)[0]
 
 
 def read_and_drawn(
     primary: DatasetArgument, secondaries: DatasetsArgument, settings: Settings, folder: Path | None
 ) -> tuple[list[Dataset | Features], list[Dataset | Features]]:
     """Read a comparison's datasets, complete and subsampled; check the run folder and slice columns."""
-    read = read_datasets(primary, secondaries)
-    check_out(folder, read)
-    datasets = [drawn(dataset, settings.limit, settings.seed) for dataset in grouped(read, settings.group)]
+    read = inputs.read_datasets(primary, secondaries)
+    inputs.check_out(folder, read)
+    datasets = [inputs.drawn(dataset, settings.limit, settings.seed) for dataset in grouped(read, settings.group)]
     check_columns(settings.by, datasets[1:])
     return read, datasets
 
@@ -177,13 +154,12 @@ def compared_by(
     trivial: Sequence[Backbone],
     datasets: Sequence[Dataset | Features],
     settings: Settings,
-    execution: Execution,
+    execution: inputs.Execution,
     folder: Path | None,
 ) -> tuple[tuple[Comparison, ...], dict[str, dict[str, pd.Series]]]:
-    """Compare datasets by each model, with slices and what the settings say of leaks, and by the trivial backbones.
+    """Compare datasets by each model, without one as ready-made embeddings, with slices and what the settings say of leaks.
 
-    Without a model the datasets are ready-made embeddings. Return the comparisons, and for each trivial backbone I^dist (mean
-    form) of each secondary's images.
+    Also return, for each trivial backbone, I^dist (mean form) of each secondary's images.
     """
     baselines: dict[str, dict[str, pd.Series]] = {}
 
@@ -192,7 +168,7 @@ def compared_by(
             main, name = _ready(chosen)
             return CopySearch((compared(main, name, settings, execution, out=folder),), main)
         count = len(models)
-        every = views(chosen, [*models, *hashing(chosen)], trivial, settings, execution)
+        every = inputs.views(chosen, [*models, *hashing(chosen)], trivial, settings, execution)
         rows: list[BaselineSummary] = []
         for backbone, view in zip(trivial, every[count + 1 :], strict=True):
             own, baselines[backbone.name] = baseline(backbone.name, view, settings, execution)
@@ -212,13 +188,13 @@ def features_of(
     backbone: BackboneArgument,
     options: BackboneOptions,
     settings: Settings,
-    execution: Execution,
+    execution: inputs.Execution,
 ) -> tuple[tuple[Features, ...], str]:
     """Return the features of all datasets, embedded or ready-made, and the backbone's name."""
-    model = loaded(datasets, backbone, options, execution.runner)
+    model = inputs.loaded(datasets, backbone, options, execution.runner)
     if model is None:
         return _ready(datasets)
-    (main,) = views(datasets, [model], [], settings, execution)
+    (main,) = inputs.views(datasets, [model], [], settings, execution)
     return main, model.name
 
 
@@ -236,7 +212,7 @@ def compared(
     features: Sequence[Features],
     name: str,
     settings: Settings,
-    execution: Execution,
+    execution: inputs.Execution,
     baselines: tuple[BaselineSummary, ...] = (),
     out: Path | None = None,
 ) -> Comparison:
@@ -272,7 +248,7 @@ def compared(
 
 
 def _measured(
-    pairs: MeasurePairs, name: str, execution: Execution, out: Path | None
+    pairs: MeasurePairs, name: str, execution: inputs.Execution, out: Path | None
 ) -> tuple[list[MeasuredPair], pd.DataFrame, pd.DataFrame]:
     """Measure the pairs within the memory budget, and put what they say of images into tables: of secondaries, of P."""
     primary, secondaries, settings = pairs.primary, pairs.secondaries, pairs.settings
@@ -281,7 +257,8 @@ def _measured(
     images, of_primary, measured = list[pd.DataFrame](), list[pd.DataFrame](), list[MeasuredPair]()
     with beside(kept(sizes, q, settings)):
         check_plan(sizes, q, len(primary.layers), settings, executor=execution.runner)
-        shown = _with_bar(measured_pairs(pairs, execution.runner, out), len(secondaries), name, execution)
+        how: Any = {"progress": execution.progress, "patient": True, "total": len(secondaries), "unit": "pair"}
+        shown = bar(measured_pairs(pairs, execution.runner, out), desc=f"distances by {name}", **how)
         own: PrimaryReference | None = None
         with suppress(InputError):  # it may exceed the memory budget
             own = PrimaryReference.of(primary, settings, projector=pairs.projector)
@@ -325,12 +302,6 @@ def _measured(
     return measured, pd.concat(images, ignore_index=True), pd.concat(of_primary, ignore_index=True)
 
 
-def _with_bar(pairs: Iterable[MeasuredPair], count: int, name: str, execution: Execution) -> Iterable[MeasuredPair]:
-    title, progress = f"distances by {name}", execution.progress
-    shown: Iterable[MeasuredPair] = bar(pairs, progress=progress, patient=True, total=count, unit="pair", desc=title)
-    return shown
-
-
 def _corrected(rows: Sequence[DatasetSummary]) -> tuple[DatasetSummary, ...]:
     """Scale the distances of the secondaries, and correct p-values, energy's and each rival's, by Holm over them."""
     total = sum(row.o_dist_mean for row in rows)
@@ -349,7 +320,7 @@ def _corrected(rows: Sequence[DatasetSummary]) -> tuple[DatasetSummary, ...]:
 
 
 def baseline(
-    name: str, features: Sequence[Features], settings: Settings, execution: Execution
+    name: str, features: Sequence[Features], settings: Settings, execution: inputs.Execution
 ) -> tuple[list[BaselineSummary], dict[str, pd.Series]]:
     """Measure each secondary and its images (mean form) with a trivial backbone, with the model's projection setting."""
     primary, *secondaries = features
@@ -366,7 +337,8 @@ def baseline(
     # Nothing is drawn, so that the seed counts for nothing.
     plain = replace(settings, bootstrap=0, permutations=0, rivals=False, seed=0)
     pairs = measured_pairs(MeasurePairs(primary, secondaries, plain), execution.runner, folder)
-    measured = list(_with_bar(pairs, len(secondaries), name, execution))
+    how: Any = {"progress": execution.progress, "patient": True, "total": len(secondaries), "unit": "pair"}
+    measured = list(bar(pairs, desc=f"distances by {name}", **how))
     rows, images = list[BaselineSummary](), {}
     for row, s, pair in zip(_corrected([pair.row for pair in measured]), secondaries, measured, strict=True):
         rows.append(BaselineSummary(name, s.name, row.o_dist_scaled, row.relative, row.energy))
@@ -433,8 +405,8 @@ def notes(
         yield f"{settings.permutations} permutations cannot give {len(secondaries)} secondaries a corrected p below {least:.2g}"
     if settings.permutations and settings.projection == "primary":
         yield "the p-values test the energy distance in the pair projection: one fitted on P alone does not treat both alike"
-    if baselines and max(map(len, features)) > BASELINE_IMAGES:
-        yield f"the trivial backbones were measured on at most {BASELINE_IMAGES} images of each dataset"
+    if baselines and max(map(len, features)) > inputs.BASELINE_IMAGES:
+        yield f"the trivial backbones were measured on at most {inputs.BASELINE_IMAGES} images of each dataset"
 
 
 def _limits(primary: Features, secondaries: Sequence[Features], settings: Settings) -> Iterator[str]:

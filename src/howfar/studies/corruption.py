@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 from shutil import rmtree
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,16 +31,13 @@ from howfar.option_validation import checked, picked, with_options
 from howfar.options_by_function import CorruptOptions, ModelOptions
 from howfar.perturb import LabelledPerturbation, labelled_every, labelled_named
 from howfar.perturb.corruptions import inpaint
-from howfar.pipeline.prediction import Model, is_current, loaded_model, predict
+from howfar.pipeline.prediction import Model, ModelArgument, is_current, loaded_model, predict
 from howfar.progress import bar
 from howfar.random_streams import stream
 from howfar.results import Evaluation, Skipped
 from howfar.results.display_and_shared_records import NetworkReading
 from howfar.runners import available_cores
-from howfar.studies.evaluate_predictions import Seen, evaluate
-
-if TYPE_CHECKING:
-    from howfar.pipeline.prediction import ModelArgument
+from howfar.studies.evaluate_predictions import UNKNOWN_IMAGES, Seen, evaluate
 
 
 @dataclass(frozen=True)
@@ -54,11 +51,6 @@ class Corruption:
     def label(self) -> str:
         """Return the corruption's name for tables, such as "fade 0.65"."""
         return self.perturbation.label(self.strength)
-
-    @property
-    def slug(self) -> str:
-        """Return the corruption's folder name, such as "fade-0.65"."""
-        return f"{self.perturbation.name}-{self.strength:g}"
 
 
 def choose(only: str | Sequence[str]) -> tuple[Corruption, ...]:
@@ -89,26 +81,17 @@ IMAGES, MASKS = "images", "masks"
 _NOT_OURS = "must hold no images that howfar corrupt did not write"
 
 
-@dataclass(frozen=True, eq=False)
-class MaskedImage:
-    """Hold an image with its mask and the hashes of both files."""
-
-    pixels: NDArray[np.uint8]
-    mask: NDArray[np.bool_]
-    contents: tuple[str, str]
-
-    @classmethod
-    def read(cls, item: Item) -> MaskedImage:
-        """Read an image and its mask (blank if absent); raise `ImageError` for an unreadable file or differing sizes."""
-        data = read_bytes(item.path)
-        pixels = np.asarray(decode(data).image)
-        if item.mask is None:
-            return cls(pixels, np.zeros(pixels.shape[:2], np.bool_), (content_hash(data), ""))
+def _masked_image(item: Item) -> tuple[NDArray[np.uint8], NDArray[np.bool_], tuple[str, str]]:
+    """Read an image, its mask (blank if absent), and the hashes of both; raise `ImageError` for a file that cannot be used."""
+    data = read_bytes(item.path)
+    pixels = np.asarray(decode(data).image)
+    mask, marks = np.zeros(pixels.shape[:2], np.bool_), ""
+    if item.mask is not None:
         mask, _, marks = Mask.read(item.mask)
-        if mask.shape != pixels.shape[:2]:
-            sizes = (f"{array.shape[1]}×{array.shape[0]}" for array in (mask, pixels))
-            raise ImageError("its mask is {} pixels and the image {}".format(*sizes))
-        return cls(pixels, mask, (content_hash(data), marks))
+    if mask.shape != pixels.shape[:2]:
+        sizes = (f"{array.shape[1]}×{array.shape[0]}" for array in (mask, pixels))
+        raise ImageError("its mask is {} pixels and the image {}".format(*sizes))
+    return pixels, mask, (content_hash(data), marks)
 
 
 ARGUMENT = "predict_command"
@@ -341,9 +324,7 @@ def corrupt(
             f"{count} labelled images were left out: the model learnt from them, or from other tiles of their photographs"
         )
     if not seen.complete:
-        notes.append(
-            "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
-        )
+        notes.append(UNKNOWN_IMAGES)
     work = _Work(images, folder, pool, predictor, given["seed"], given["tolerance"], tuned_on)
     wanted = bar((None, *chosen), progress=given["progress"], unit="set", desc=f"corrupting {images.name}")
     # A second run with the same folder waits, and then finds all there.
@@ -372,9 +353,7 @@ class _Work:
     def all(self, wanted: Iterable[Corruption | None], notes: tuple[str, ...]) -> CorruptedSets:
         """Make all sets in turn, the uncorrupted images first, and save each evaluation."""
         images, own = self.images, None
-        files: list[Path] = []
-        datasets: list[Dataset] = []
-        evaluations: list[Evaluation] = []
+        files, datasets, evaluations = list[Path](), list[Dataset](), list[Evaluation]()
         for one in wanted:
             dataset, evaluation = self.made(one, own)
             if evaluation is not None:
@@ -387,13 +366,18 @@ class _Work:
         return CorruptedSets(self.folder, images, tuple(datasets), own, tuple(evaluations), tuple(files), images.skipped, notes)
 
     def place(self, chosen: Corruption | None) -> Path:
-        return self.folder / (UNCHANGED if chosen is None else chosen.slug)
+        return self.folder / (UNCHANGED if chosen is None else f"{chosen.perturbation.name}-{chosen.strength:g}")
 
     def made(self, chosen: Corruption | None, own: Evaluation | None) -> tuple[Dataset, Evaluation | None]:
         """Make one set and its evaluation; without a perturbation, the evaluation refers to the original image files."""
         place = self.place(chosen)
         name = self.images.name if chosen is None else f"{self.images.name}·{chosen.label}"
-        dataset = self._written(chosen, place, name)
+        wanted = map_paths(place / IMAGES, self.images).items()
+        with ThreadPoolExecutor(available_cores()) as pool:
+            outcomes = list(pool.map(lambda pair: self._write(chosen, place, *pair), wanted))
+        written = tuple(outcome for outcome in outcomes if isinstance(outcome, Item))
+        unread = tuple(replace(outcome, dataset=name) for outcome in outcomes if isinstance(outcome, Skipped))
+        dataset = Dataset(name, written, unread, place)
         if not dataset.items:
             received = dataset.skipped[0].reason if dataset.skipped else "none"
             raise InputError.of(f"dataset {self.images.name}", "must hold an image that can be read", received)
@@ -425,43 +409,33 @@ class _Work:
                 self.predictor.refused(place)
             raise
 
-    def _written(self, chosen: Corruption | None, place: Path, name: str) -> Dataset:
-        """Write the missing files of every image, and return them as the dataset `name`; refuse to replace others' files."""
-        wanted = map_paths(place / IMAGES, self.images).items()
-        with ThreadPoolExecutor(available_cores()) as pool:
-            outcomes = list(pool.map(lambda pair: self._write(chosen, place, *pair), wanted))
-        items = tuple(outcome for outcome in outcomes if isinstance(outcome, Item))
-        skipped = (replace(outcome, dataset=name) for outcome in outcomes if isinstance(outcome, Skipped))
-        return Dataset(name, items, tuple(skipped), place)
-
     def _write(self, chosen: Corruption | None, place: Path, path: Path, item: Item) -> Item | Skipped:
         below = path.relative_to(place / IMAGES)
         marks = place / MASKS / below
         try:
-            image = MaskedImage.read(item)
-            beside = None
+            pixels, mask, contents = _masked_image(item)
+            other, beside = None, list[Any]()
             if chosen is not None and chosen.perturbation.needs_others:
-                candidates = [other for other in self.pool if other.path != item.path]
+                candidates = [each for each in self.pool if each.path != item.path]
                 if not candidates:
                     rule = f"must hold an image beside {item.name} for {chosen.perturbation.name}"
                     raise InputError.of("others", rule, "none", f"pass {option('others', 'FOLDER')}")
                 # The draw does not depend on the rest of the dataset.
                 rng = stream(self.seed, "corruption", chosen.label, item.name)
-                beside = MaskedImage.read(candidates[int(rng.integers(len(candidates)))])
+                *beside, other = _masked_image(candidates[int(rng.integers(len(candidates)))])
         except ImageError as error:
             return Skipped("", path_text(item.path), str(error))
         depends_on = {
             "corrupted": None if chosen is None else [chosen.perturbation.name, chosen.strength],
-            "image": image.contents,
-            "other": None if beside is None else beside.contents,
+            "image": contents,
+            "other": other,
             "seed": self.seed,
             "howfar": metadata.version("howfar"),
         }
         signature = json.dumps(depends_on, sort_keys=True)
         if not (is_current(path, signature, _NOT_OURS) & is_current(marks, signature, _NOT_OURS)):
-            pixels, mask = image.pixels, image.mask
             if chosen is not None:
-                others = () if beside is None else (inpaint(beside.pixels, beside.mask),)
+                others = (inpaint(*beside),) if beside else ()
                 pixels, mask = chosen.perturbation(pixels, mask, chosen.strength, seed=self.seed, others=others)
             # The mask first: an image that is there has its mask.
             write_map(marks, np.where(mask, np.uint8(255), np.uint8(0)), signature)

@@ -1,7 +1,5 @@
 """Measure the distance between every pair of datasets (`howfar matrix`), and resume an interrupted run."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil
@@ -13,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import combinations, groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import Any, Final, TypeAlias, Unpack
+from typing import Any, Final, Self, TypeAlias, Unpack
 
 import pandas as pd
 
@@ -75,7 +73,7 @@ class PairJournal:
 
     @classmethod
     @contextmanager
-    def open(cls, folder: Path) -> Iterator[PairJournal]:
+    def open(cls, folder: Path) -> Iterator[Self]:
         """Open the journal of a folder; raise `InputError` if another process uses it (where file locks work)."""
         folder.mkdir(parents=True, exist_ok=True)
         with alone(folder / LOCK) as free:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Unpack
 
 from howfar.data import Dataset, DatasetArgument, parse
 from howfar.data.image_folder import path_text
@@ -79,47 +79,35 @@ def evaluate(
     images = parse(dataset)
     if not isinstance(images, Dataset):
         raise InputError.of("dataset", "must hold images", f"embeddings: {images.name}", "pass the folder of the images")
-    loading = picked(ModelOptions, options)
-    if model is not None:
-        return _predicted(images, predictions, model, loading, own, given)
-    for idle, value in {"learnt": given["learnt"] or None, "group": given["group"], **loading}.items():
-        if value is not None:
-            raise InputError.of(idle, "is of use only to a model", value, "leave it out, or pass a checkpoint (--model CKPT)")
-    if predictions is None:
-        raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
-    reader = TASKS[given["task"]].of({**given, "tuned_on": tuned_on})
-    return reader.evaluate(images, predictions, given["partial"], given["progress"])
+    loading, progress, partial = picked(ModelOptions, options), given["progress"], given["partial"]
+    if model is None:
+        for idle, value in {"learnt": given["learnt"] or None, "group": given["group"], **loading}.items():
+            if value is not None:
+                remedy = "leave it out, or pass a checkpoint (--model CKPT)"
+                raise InputError.of(idle, "is of use only to a model", value, remedy)
+        if predictions is None:
+            raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
+        reader = TASKS[given["task"]].of({**given, "tuned_on": tuned_on})
+        return reader.evaluate(images, predictions, partial, progress)
 
-
-def _predicted(
-    images: Dataset,
-    predictions: str | Path | None,
-    model: ModelArgument,
-    loading: ModelOptions,
-    own: Mapping[str, Any],
-    given: Mapping[str, Any],
-) -> Evaluation:
-    """Predict the images that the model has not learnt from, and score the maps in a temporary folder."""
     from howfar.pipeline.prediction import loaded_model, predict
 
     if predictions is not None:
         raise InputError.of("model", "is of no use beside predictions", str(model), "leave one of them out")
     if given["task"] != "segmentation":
         raise InputError.of("model", "is of use only to segmentation", given["task"], "pass predictions")
-    progress = given["progress"]
     loaded = loaded_model(model, loading).settled(images, progress)
     seen = Seen.of(images, loaded.card, given["learnt"], given["group"])
     images = seen.unseen(images)
     with tempfile.TemporaryDirectory() as folder:
         maps, mirrored = (Path(folder) / name for name in ("maps", "flipped"))
         predicted = predict(loaded, images, maps, progress=progress)
-        chosen = dict(own)
-        if "flipped" not in chosen:
-            chosen["flipped"] = predict(loaded, images, mirrored, flipped=True, progress=progress).folder
+        if "flipped" not in own:
+            own["flipped"] = predict(loaded, images, mirrored, flipped=True, progress=progress).folder
         unread = {skipped.path for skipped in predicted.skipped}
         read = tuple(item for item in images.items if path_text(item.path) not in unread)
         images = replace(images, items=read, skipped=predicted.skipped)
-        evaluation = evaluate(images, maps, partial=given["partial"], progress=progress, **chosen)
+        evaluation = evaluate(images, maps, partial=partial, progress=progress, **own)
         notes = (*predicted.notes, *seen.notes(list(evaluation.images["image"])), *evaluation.notes)
         made = evaluation.images.assign(prediction="")
         return replace(evaluation, images=made, notes=notes, reading=loaded.reading)
@@ -128,6 +116,7 @@ def _predicted(
 ALL_THE_SAME = f"pass {option('learnt', True)} to score them all the same: it is the training error"
 LEARNT = "the model learnt from it"
 LEARNT_FROM = "that the model learnt from"
+UNKNOWN_IMAGES = "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
 
 
 @dataclass(frozen=True)
@@ -141,10 +130,7 @@ class Seen:
 
     @classmethod
     def of(cls, dataset: Dataset, card: CheckpointCard | None, scored: bool = False, group: str | None = None) -> Seen:
-        """Compare the images' contents with a checkpoint's card; without a card (None) no image counts as seen.
-
-        `group` names photographs, by default with the training's expression.
-        """
+        """Compare the images' contents with a checkpoint's card; without a card (None) no image counts as seen."""
         if card is None:
             idle = "learnt" if scored else "group" if group is not None else None
             if idle is not None:
@@ -181,7 +167,7 @@ class Seen:
     def notes(self, names: Sequence[str]) -> Iterator[str]:
         """Yield notes on the images that the model has seen; `names` are the evaluated images."""
         if not self.complete:
-            yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
+            yield UNKNOWN_IMAGES
         if not self.scored:
             if count := len(self.contents):
                 images = f"1 image {LEARNT_FROM} was" if count == 1 else f"{count} images {LEARNT_FROM} were"

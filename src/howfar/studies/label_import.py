@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial, reduce
@@ -56,19 +57,21 @@ def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSit
     folder = absolute(images) if isinstance(images, (str, Path)) else None
     # The list of paths stands for the folder that holds it.
     folder = folder.parent if folder is not None and folder.name == "chosen.txt" else folder
-    if folder is not None and (folder / Selection.DOCUMENT).is_file():
-        selection = Selection.load(folder)
+    selection = Selection.load(folder) if folder is not None and (folder / Selection.DOCUMENT).is_file() else None
+    task = task or (TASKS[0] if selection is None else selection.task)
+    if task not in TASKS:
+        raise InputError.of("task", f"must be one of {', '.join(TASKS)}", task)
+    named = label_names(names, task)
+    if folder is not None and selection is not None:
         picks = selection.picks
         if not all(pick.path for pick in picks):
             raise InputError.of("images", "must be files (this selection is of ready-made embeddings)", str(images))
         items = tuple(Item(pick.image, Path(pick.path) if Path(pick.path).is_absolute() else pick.path) for pick in picks)
-        task = task or selection.task
-        named = label_names(names, task)
         named = named if named.given else LabelNames(selection.label_names)
         first = folder / _HANDED_OVER
         with readable(first, f"pass {KINDS}"):  # the first labels that were handed to the labelling tool
             begun = {image.name: image for image in read_export(first).images} if first.is_file() else {}
-        return LabelSite(Dataset(selection.dataset, items), _checked(task), named, begun)
+        return LabelSite(Dataset(selection.dataset, items), task, named, begun)
     # The folder that howfar certify wrote has its images in the same list, beside pictures that are none of the site's.
     listed = None if folder is None else folder / "chosen.csv"
     dataset = parse_images(listed if listed is not None and listed.is_file() else images, what="images")
@@ -78,14 +81,7 @@ def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSit
     if all(own) and len(set(own)) == len(own):
         items = tuple(replace(item, name=name) for item, name in zip(dataset.items, own, strict=True))
         dataset = replace(dataset, items=items)
-    task = _checked(task or TASKS[0])
-    return LabelSite(dataset, task, label_names(names, task), {})
-
-
-def _checked(task: str) -> str:
-    if task not in TASKS:
-        raise InputError.of("task", f"must be one of {', '.join(TASKS)}", task)
-    return task
+    return LabelSite(dataset, task, named, {})
 
 
 MASKS = "masks"
@@ -117,62 +113,62 @@ def settle(export: LabelExport, site: LabelSite, complete: bool) -> tuple[list[S
         raise InputError.of("labels", "must hold an image", 0, "label some images and export them again")
     items = _items(export, site.dataset)
     names = site.names
-    if export.tool == MASKS:
+    if export.tool == MASKS or (not names.given and site.task == "segmentation"):
         names = LabelNames({})
-    elif not names.given and site.task == "segmentation":
         # Masks may have one label of any name.
         used = sorted({mark.label for image in export.images for mark in image.marks if mark.draw is not None})
         if len(used) > 1:
             rule = f"must be said, since there are {len(used)} labels ({examples(used)})"
             remedy = f"pass those that are foreground (--label-names {examples(used[:1])})"
             raise InputError.of("label_names", rule, None, remedy)
-        names = LabelNames({})
-    labelled: list[SettledImage] = []
-    out: dict[str, list[str]] = {}
+    labelled, out = list[SettledImage](), dict[str, list[str]]()
     for image in export.images:
         item = items[image.name]
-        sides = _fitting(image, item)
+        try:
+            sides = size(item.path)
+        except ImageError as error:
+            raise InputError(f"the image {printable(item.path)} of a label cannot be read ({error}): replace it") from error
+        if image.size is not None and tuple(image.size) != sides:
+            drawn, real = ("{}×{}".format(*pair) for pair in (image.size, sides))
+            rule = f"must be drawn on its image of {real} pixels"
+            raise InputError.of(f"the labels of {image.name}", rule, drawn, "pass the images that were labelled (--images)")
         marks = tuple(_counting(image, names, site.task))
         why = _why_not(image, item, marks, export, site, complete)
         if why:
             out.setdefault(why, []).append(item.name)
         else:
             labelled.append(SettledImage(item, sides, marks))
-    left = [name for some in out.values() for name in some]
     notes = [f"{len(some)} of {len(export.images)} images {why} ({examples(some)}): left out" for why, some in out.items()]
     if not labelled:
         raise InputError.of("labels", "must be of an image that somebody labelled", 0, "; ".join(notes))
-    return labelled, left, notes
+    return labelled, [name for some in out.values() for name in some], notes
 
 
 def _items(export: LabelExport, dataset: Dataset) -> dict[str, Item]:
     """Match every entry to exactly one image, or raise `InputError`."""
-    keys: dict[str, str] = {}
-    seen: set[str] = set()
+    names: dict[str, str] = {}
     for image in export.images:
-        key = keys[image.name] = stem(image.name)
-        if key in seen or image.times > 1:
+        key = stem(image.name)
+        if key in names or image.times > 1:
             why = f"{image.times} people annotated it" if image.times > 1 else "it is listed twice"
             raise InputError.of("labels", f"must label an image once ({why})", image.name, "keep one of them")
-        seen.add(key)
-    found, strangers = matched(dataset, {key: key for key in keys.values()})
+        names[key] = image.name
+    found, strangers = matched(dataset, {key: key for key in names})
     # The rest by the last part of their paths, where one image and one entry are called so.
-    last: dict[str, list[str]] = {}
+    last, wanted = defaultdict[str, list[str]](list), defaultdict[str, list[str]](list)
     for item in dataset.items:
-        last.setdefault(PurePosixPath(stem(item.name)).name, []).append(item.name)
-    wanted: dict[str, list[str]] = {}
+        last[PurePosixPath(stem(item.name)).name].append(item.name)
     for key in strangers:
         part = PurePosixPath(key).name
-        called = last.get(part) or last.get(_UPLOADED.sub("", part), [])
+        called = last[part] or last[_UPLOADED.sub("", part)]
         if len(called) == 1 and called[0] not in found:
-            wanted.setdefault(called[0], []).append(key)
+            wanted[called[0]].append(key)
     found |= {name: ones[0] for name, ones in wanted.items() if len(ones) == 1}
-    item_of = {found[item.name]: item for item in dataset.items if item.name in found}
-    for name, key in keys.items():
-        if key not in item_of:
-            rule = f"must be of images of {dataset.name}, such as {dataset.items[0].name}"
-            raise InputError.of("labels", rule, name, "pass the images that were labelled (--images)")
-    return {name: item_of[key] for name, key in keys.items()}
+    items = {names[key]: item for item in dataset.items if (key := found.get(item.name, "")) in names}
+    if lost := [name for name in names.values() if name not in items]:
+        rule = f"must be of images of {dataset.name}, such as {dataset.items[0].name}"
+        raise InputError.of("labels", rule, lost[0], "pass the images that were labelled (--images)")
+    return items
 
 
 def _counting(image: MarkedImage, names: LabelNames, task: str) -> Iterable[Mark]:
@@ -197,19 +193,6 @@ def _counting(image: MarkedImage, names: LabelNames, task: str) -> Iterable[Mark
                 raise InputError.of(f"a box of {image.name}", rule, mark.box, "draw it again")
         if own:
             yield Mark(own, mark.kind, mark.draw, mark.box)
-
-
-def _fitting(image: MarkedImage, item: Item) -> tuple[int, int]:
-    """Return an image's size; raise `InputError` if its labels were drawn at another size."""
-    try:
-        sides = size(item.path)
-    except ImageError as error:
-        raise InputError(f"the image {printable(item.path)} of a label cannot be read ({error}): replace it") from error
-    if image.size is not None and tuple(image.size) != sides:
-        drawn, real = ("{}×{}".format(*pair) for pair in (image.size, sides))
-        rule = f"must be drawn on its image of {real} pixels"
-        raise InputError.of(f"the labels of {image.name}", rule, drawn, "pass the images that were labelled (--images)")
-    return sides
 
 
 def _why_not(
@@ -261,11 +244,7 @@ DOCUMENT = "import.json"
 
 
 def write_labels(labelled: Sequence[SettledImage], task: str, folder: Path, with_images: Images) -> tuple[ImportedLabel, ...]:
-    """Write the labels of images into an empty folder, and return a record of each image.
-
-    ``labels.csv`` has the columns image, name and mask or label, and is a dataset. Masks are PNGs of 0 and 255 in ``masks``,
-    named as the images; boxes go to ``boxes.json``, as `howfar.evaluate` takes true ones.
-    """
+    """Write the labels of images into an empty folder as a dataset, labels.csv, and return a record of each image."""
     places = kept_below({one.item.name: "" for one in labelled})
     taken: dict[str, str] = {}
     for name, place in places.items():
@@ -295,14 +274,10 @@ def write_labels(labelled: Sequence[SettledImage], task: str, folder: Path, with
         rows.append({"image": image, **({said: label} if said else {}), "name": one.item.name})
     pd.DataFrame(rows).map(cell).to_csv(folder / TABLE, index=False)
     if task == "detection":
-        boxes = [
-            {
-                "image": one.item.name,
-                "boxes": [list(mark.box) for mark in one.marks if mark.box is not None],
-                "labels": [mark.label for mark in one.marks],
-            }
-            for one in labelled
-        ]
+        boxes = []
+        for one in labelled:
+            corners = [list(mark.box) for mark in one.marks if mark.box is not None]
+            boxes.append({"image": one.item.name, "boxes": corners, "labels": [mark.label for mark in one.marks]})
         (folder / BOXES).write_text(json.dumps(boxes, ensure_ascii=False) + "\n", encoding="utf-8")
     return tuple(written)
 

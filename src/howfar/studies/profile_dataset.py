@@ -15,45 +15,23 @@ from howfar.errors import InputError
 from howfar.memory import within
 from howfar.option_validation import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
-from howfar.options_by_function import BackboneOptions, CalibrationOptions, CompareSettings, ProfileOptions
+from howfar.options_by_function import BackboneOptions, CompareSettings, ProfileOptions
 from howfar.pipeline.embedding import embed_all
 from howfar.pipeline.pair_measurement import check_plan
 from howfar.pipeline.primary_reference import PrimaryReference
 from howfar.pipeline.profile_file import Profile
 from howfar.pipeline.scorer import check_same
 from howfar.progress import doing
-from howfar.relation.site_judge import SiteJudge, judge_of
+from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation, Features, Settings
-from howfar.studies.performance.image_performance import GROUP, MeasuredImages
-from howfar.studies.performance.performance_files import Performances, read_performances, split_performances
+from howfar.studies.performance.image_performance import (
+    GROUP,
+    MeasuredImages,
+    Performances,
+    read_performances,
+    split_performances,
+)
 from howfar.studies.study_inputs import Execution, check_names, loaded, parse_all
-
-
-def judge_by(
-    profile: PrimaryReference, features: Sequence[Features], performances: Sequence[Evaluation], given: CalibrationOptions
-) -> SiteJudge:
-    """Fit and judge every estimator for which the labelled datasets have the inputs, and learn the gate's range.
-
-    The primary's features come first: its images would look nearer than they are in a labelled dataset. An evaluation of the
-    primary itself gives the common threshold. Raises `InputError` where no labelled image has a performance, or performances
-    do not fit together.
-    """
-    primary, *labelled = features
-    own, others = split_performances(performances, profile.primary, "evaluate one of them too", kind="labelled")
-    measured = measured_images(profile, labelled, others, own, given["threshold"])
-    scores = measured.scores
-    if not np.isfinite(scores.performance).any():
-        raise InputError.of("performance", "must be known of some labelled image", "none of them")
-    evidence = measured.evidence(given["group"], profile.primary)
-    scored, contents = set(measured.sets[np.isfinite(scores.performance)]), set(primary.contents)
-    remarks = [f"{dataset.name} has no image with a performance" for dataset in labelled if dataset.name not in scored]
-    for dataset in labelled:
-        if shared := sum(content in contents for content in dataset.contents):
-            which = "which makes it look nearer than it is"
-            remarks.append(f"{dataset.name} shares {shared} images with {profile.primary}, {which}")
-    lost = {name or "a table": count for name, count in measured.matched.unmatched.items() if count}
-    remarks += [f"the performance of {name} tells of {count} images that are not in it" for name, count in lost.items()]
-    return judge_of(evidence, measured.terms(given), scores.metric, scores.threshold, remarks=remarks)
 
 
 def measured_images(
@@ -151,4 +129,19 @@ def profile(
             return reference
         for other in features[1:]:
             check_same(reference.identity, other.identity, reference.primary, other.name)
-        return reference.with_judge(judge_by(reference, features, performances, given))
+        own, evaluations = split_performances(performances, reference.primary, "evaluate one of them too", kind="labelled")
+        measured = measured_images(reference, features[1:], evaluations, own, given["threshold"])
+        scores = measured.scores
+        if not np.isfinite(scores.performance).any():
+            raise InputError.of("performance", "must be known of some labelled image", "none of them")
+        evidence = measured.evidence(given["group"], reference.primary)
+        scored, contents = set(measured.sets[np.isfinite(scores.performance)]), set(features[0].contents)
+        remarks = [f"{other.name} has no image with a performance" for other in features[1:] if other.name not in scored]
+        for other in features[1:]:
+            if shared := sum(content in contents for content in other.contents):
+                which = "which makes it look nearer than it is"
+                remarks.append(f"{other.name} shares {shared} images with {reference.primary}, {which}")
+        lost = {name or "a table": count for name, count in measured.matched.unmatched.items() if count}
+        remarks += [f"the performance of {name} tells of {count} images that are not in it" for name, count in lost.items()]
+        judge = judge_of(evidence, measured.terms(given), scores.metric, scores.threshold, remarks=remarks)
+        return reference.with_judge(judge)

@@ -2,6 +2,7 @@
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -35,8 +36,16 @@ from howfar.runners import LocalRunner
 from howfar.selection import named
 from howfar.selection.candidates import FEATURES, NAME, REGIONS
 from howfar.selection.random_and_ranked import CLASSES, RIDGE
-from howfar.studies.performance.image_performance import GROUP, UNTUNED, groups_of, signals_at
-from howfar.studies.performance.performance_files import Performances, match, read_performances, split_performances
+from howfar.studies.performance.image_performance import (
+    GROUP,
+    UNTUNED,
+    Performances,
+    groups_of,
+    match,
+    read_performances,
+    signals_at,
+    split_performances,
+)
 from howfar.tasks.task import ModelAnswer, ModelAnswers
 from howfar.tasks.task_registry import TASKS, own_options
 
@@ -75,10 +84,9 @@ def first_labels(
         if relation is not None and relation.metric != METRIC:
             wanted = {(pick.image, pick.path) for pick in picks}
             for image, path, place in relation.images[["image", "path", "prediction"]].itertuples(index=False, name=None):
-                if isinstance(place, str) and (image, path) in wanted:
-                    map_file = Path(place)
-                    if map_file.suffix.lower() in map_endings() and map_file.is_file():
-                        maps[str(image)] = ModelAnswer(map_file)
+                file_of_map = Path(place) if isinstance(place, str) and (image, path) in wanted else Path()
+                if file_of_map.suffix.lower() in map_endings() and file_of_map.is_file():
+                    maps[str(image)] = ModelAnswer(file_of_map)
         answers = ModelAnswers(dataset, Path(), maps)
     known = [pick.image for pick in picks if pick.image in answers.by_image]
     placed = {pick.image for pick in picks if pick.path or task != "segmentation"}
@@ -108,15 +116,12 @@ def _regions(files: Sequence[tuple[str, str]], threshold: float) -> Float64Array
 
     def measured(pair: tuple[str, str]) -> Float64Array:
         image, prediction = pair
-        table = np.zeros((MOST, len(REGION_FEATURES)))
-        try:
-            if not prediction:
-                return np.full_like(table, np.nan)
-            picture = np.asarray(decode(read_bytes(image)).image)
-            found = foreground_regions(read_prediction(prediction).values, picture, threshold)
-        except HowfarError:
-            return np.full_like(table, np.nan)
-        table[: len(found)] = found
+        table = np.full((MOST, len(REGION_FEATURES)), np.nan)
+        with suppress(HowfarError):
+            if prediction:
+                picture = np.asarray(decode(read_bytes(image)).image)
+                regions = foreground_regions(read_prediction(prediction).values, picture, threshold)
+                table[: len(regions)], table[len(regions) :] = regions, 0.0
         return table
 
     return np.stack(list(LocalRunner().run(measured, files)))
@@ -230,7 +235,11 @@ def select(
         warnings.simplefilter("always", UserWarning)
         groups = groups_of(images, None) if GROUP in images else ()
         positions = pick_by_group(chosen_by, columns, int(k), rng, mask, group_numbers(groups))
-    picks = tuple(_picks(images, columns, positions, chosen_by))
+    values, picks = {name: columns[name] for name in chosen_by.needs if columns[name].ndim == 1}, list[Pick]()
+    for rank, position in enumerate(positions.tolist(), start=1):
+        row = images.iloc[position]
+        reason = chosen_by.reason({name: float(column[position]) for name, column in values.items()})
+        picks.append(Pick(rank, str(row["image"]), str(row["path"]), float(row["i_dist_scaled"]), reason))
     first, remarks = first_labels(images, picks, predictions, None if out is None else relation, given)
     selection = Selection(
         primary=comparison.primary.name,
@@ -240,7 +249,7 @@ def select(
         seed=given["seed"],
         n=len(images),
         labelled=int(mask.sum()),
-        picks=picks,
+        picks=tuple(picks),
         provenance=Provenance.now(),
         notes=(*(f"{dataset}: {warning.message}" for warning in caught), *_notes(columns, chosen_by, strangers, dataset)),
         why=why,
@@ -283,10 +292,8 @@ def pick_by_group(
                 raise
             parts *= 2
             # Each group is cut into so many parts of equal length, in the order of its images.
-            sizes, order = np.bincount(groups), np.argsort(groups, kind="stable")
-            ranks = np.empty(len(groups), np.intp)
-            ranks[order] = np.arange(len(groups)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-            blocks = np.asarray(groups * parts + ranks * parts // sizes[groups], dtype=np.intp)
+            of_group = pd.Series(groups).groupby(groups)
+            blocks = np.asarray(groups * parts + of_group.cumcount() * parts // of_group.transform("size"), dtype=np.intp)
             closed = np.isin(blocks, blocks[[*np.flatnonzero(labelled), *chosen]])
             continue
         for position in found.tolist():
@@ -321,7 +328,23 @@ def _columns(
             )
         columns[FEATURES] = images[wanted].to_numpy(dtype=np.float64)
     if performance is not None:
-        columns |= _signals(comparison, dataset, performance, strategy)
+        own, others = split_performances(read_performances(performance), comparison.primary.name, f"evaluate {dataset}")
+        tuned = None if own is None else own.scores.get("ods_threshold")
+        cut = UNTUNED if tuned is None else tuned
+        in_dataset = (comparison.images["dataset"] == dataset).to_numpy()
+        rows = match(comparison.images, others).rows[in_dataset]
+        signals = signals_at(rows, cut)
+        known: dict[str, NDArray[Any]] = {name: signals[signal] for name, (signal, _) in SIGNALS.items() if signal in signals}
+        if HISTOGRAM in signals and set(CLASSES) & set(strategy.needs):
+            histograms = signals[HISTOGRAM]
+            entropies = np.full((len(histograms), len(CLASSES)), np.nan)
+            for row in np.flatnonzero(np.isfinite(histograms).all(axis=1)):
+                entropies[row] = class_entropy(histograms[row].astype(np.int64), cut)
+            known |= dict(zip(CLASSES, entropies.T, strict=True))
+        if REGIONS in strategy.needs and "prediction" in rows:
+            maps = rows["prediction"].fillna("").astype(str)
+            known[REGIONS] = _regions(list(zip(comparison.images["path"][in_dataset], maps, strict=True)), cut)
+        columns |= {name: values for name, values in known.items() if np.isfinite(values).any()}
     if RIDGE in strategy.needs:
         files = list(images[["path", "content"]].itertuples(index=False, name=None))
         ridges = np.array(list(LocalRunner().run(lambda file: _ridge(*file), files)), dtype=np.float64)
@@ -341,29 +364,6 @@ def _columns(
     return columns
 
 
-def _signals(
-    comparison: Comparison, dataset: str, performance: Performances | Sequence[Performances], strategy: Strategy
-) -> dict[str, NDArray[np.float64]]:
-    """Collect the label-free signals of a dataset's images, and what a strategy needs of maps; empty columns are dropped."""
-    own, others = split_performances(read_performances(performance), comparison.primary.name, f"evaluate {dataset}")
-    tuned = None if own is None else own.scores.get("ods_threshold")
-    cut = UNTUNED if tuned is None else tuned
-    in_dataset = (comparison.images["dataset"] == dataset).to_numpy()
-    rows = match(comparison.images, others).rows[in_dataset]
-    signals = signals_at(rows, cut)
-    columns = {name: signals[signal] for name, (signal, _) in SIGNALS.items() if signal in signals}
-    if HISTOGRAM in signals and set(CLASSES) & set(strategy.needs):
-        histograms = signals[HISTOGRAM]
-        entropies = np.full((len(histograms), len(CLASSES)), np.nan)
-        for row in np.flatnonzero(np.isfinite(histograms).all(axis=1)):
-            entropies[row] = class_entropy(histograms[row].astype(np.int64), cut)
-        columns |= dict(zip(CLASSES, entropies.T, strict=True))
-    if REGIONS in strategy.needs and "prediction" in rows:
-        maps = rows["prediction"].fillna("").astype(str)
-        columns[REGIONS] = _regions(list(zip(comparison.images["path"][in_dataset], maps, strict=True)), cut)
-    return {name: values for name, values in columns.items() if np.isfinite(values).any()}
-
-
 def _labelled(images: pd.DataFrame, labelled: Labelled | None, dataset: str) -> tuple[NDArray[np.bool_], int]:
     """Return a mask of the labelled images, and the number of listed names that match no image."""
     mask = np.zeros(len(images), dtype=np.bool_)
@@ -377,16 +377,6 @@ def _labelled(images: pd.DataFrame, labelled: Labelled | None, dataset: str) -> 
         raise InputError.of("labelled", rule, listed[0], "name them as the run does")
     mask[matched] = True
     return mask, len(rows) - len(matched)
-
-
-def _picks(
-    images: pd.DataFrame, columns: dict[str, NDArray[Any]], positions: NDArray[np.intp], strategy: Strategy
-) -> Iterator[Pick]:
-    values = {name: columns[name] for name in strategy.needs if columns[name].ndim == 1}
-    for rank, position in enumerate(positions.tolist(), start=1):
-        row = images.iloc[position]
-        reason = strategy.reason({name: float(column[position]) for name, column in values.items()})
-        yield Pick(rank, str(row["image"]), str(row["path"]), float(row["i_dist_scaled"]), reason)
 
 
 def _notes(columns: dict[str, NDArray[Any]], strategy: Strategy, strangers: int, dataset: str) -> Iterator[str]:

@@ -1,11 +1,9 @@
 """Read a study's datasets, subsample them to a limit, and embed them with its backbones."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, Self, TypeVar, cast
 
 import numpy as np
 
@@ -42,7 +40,7 @@ class Execution(NamedTuple):
     progress: bool
 
     @classmethod
-    def of(cls, given: StudyExecution) -> Execution:
+    def of(cls, given: StudyExecution) -> Self:
         """Create an execution from checked options; raise `HowfarError` for an unknown runner or a number below 1."""
         runner = check_work(given["runner"], given["batch_size"], given["workers"])
         return cls(given["store"], runner, given["batch_size"], given["workers"], given["progress"])

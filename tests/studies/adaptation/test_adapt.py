@@ -28,7 +28,7 @@ from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.studies.adaptation import adapt as module
 from howfar.studies.adaptation.adapt import Study, _same, adapt, bakeoff
-from howfar.studies.adaptation.models import arms_of, check_unseen
+from howfar.studies.adaptation.adaptation_tables import arms_of, check_unseen
 from howfar.studies.performance.image_performance import counts_of
 from howfar.training.image_mask_pairs import examples_of, fingerprint_of, split
 from howfar.training.train import TrainingTask

@@ -14,9 +14,9 @@ from howfar.studies.adaptation.adaptation_tables import (
     SOURCES,
     Component,
     contributions_of,
+    ends,
     gains_of,
     half_width,
-    interval,
     paired,
     pooled,
     spread,
@@ -56,7 +56,7 @@ def test_datasets_count_alike_whatever_their_size() -> None:
     sizes = {"a": 9, "b": 1}
     rows = [(0, name, str(k), float(name == "b")) for name, count in sizes.items() for k in range(count)]
     frame = pd.DataFrame(rows, columns=["seed", "dataset", "photograph", "difference"])
-    assert interval(frame, 20, np.random.default_rng(0)) == pytest.approx((0.5, np.nan, np.nan), nan_ok=True)
+    assert ends(spread(frame, 20, np.random.default_rng(0))) == pytest.approx((0.5, np.nan, np.nan), nan_ok=True)
 
 
 @pytest.mark.parametrize(("seeds", "of_seed"), [(2, 0.02), (3, 0.1)])
@@ -103,7 +103,7 @@ def test_one_seed_says_nothing_of_seeds() -> None:
 
 def test_one_photograph_has_no_interval() -> None:
     one = pd.DataFrame({"seed": [0, 1], "dataset": "a", "photograph": "p", "difference": [0.1, 0.3]})
-    mean, low, high = interval(one, 50, np.random.default_rng(0))
+    mean, low, high = ends(spread(one, 50, np.random.default_rng(0)))
     assert mean == pytest.approx(0.2)
     assert np.isnan([low, high]).all()
 

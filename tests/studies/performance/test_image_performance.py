@@ -15,12 +15,14 @@ from howfar.relation.site_judge import AUTO, SiteJudgement, Terms, judge_of
 from howfar.results import Evaluation
 from howfar.studies.performance.image_performance import (
     ImagePerformance,
+    Matched,
     MeasuredImages,
     home_of,
+    match,
+    read_performances,
     scores_of,
     signals_at,
 )
-from howfar.studies.performance.performance_files import Matched, match, read_performances
 from howfar.studies.performance.relate import expect
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
-from howfar.studies.performance.performance_files import evaluations_of, match, read_performances
+from howfar.studies.performance.image_performance import evaluations_of, match, read_performances
 
 IMAGES = pd.DataFrame(
     {

@@ -13,7 +13,7 @@ import howfar
 from howfar.errors import InputError, MissingPathError
 from howfar.pipeline.primary_reference import GATE_COLUMNS
 from howfar.results import Comparison, Evaluation, Relation, RelationSettings, SetEstimate
-from howfar.studies.performance.performance_files import Matched, read_performances
+from howfar.studies.performance.image_performance import Matched, read_performances
 from howfar.studies.performance.relate import relate, relation_notes
 from snapshots import check
 

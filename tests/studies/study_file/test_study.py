@@ -25,7 +25,14 @@ from howfar.options_by_function import (
     TrainOptions,
 )
 from howfar.results.study_run import StudyRun
-from howfar.studies.study_file.read_study_file import BackboneEntry, DatasetEntry, ModelEntry, json_schema, parse_document
+from howfar.studies.study_file.read_study_file import (
+    LATER,
+    BackboneEntry,
+    DatasetEntry,
+    ModelEntry,
+    json_schema,
+    parse_document,
+)
 from howfar.studies.study_file.run_and_estimate import LOCK
 
 
@@ -229,5 +236,5 @@ def test_networks_take_every_option_of_their_commands() -> None:
     by_run |= {"bands", "range", "window", "overlap", "frames"}  # of all datasets of a run: howfar study takes them
     assert set(declared(BackboneOptions)) - by_run == set(BackboneEntry.model_fields) - {"backbone"}
     taken = set(ModelEntry.model_fields) - {"segmenter"}
-    assert set(declared(TrainOptions)) - by_run - taken <= ModelEntry.LATER
+    assert set(declared(TrainOptions)) - by_run - taken <= LATER
     assert set(declared(TrainingOptions)) <= taken

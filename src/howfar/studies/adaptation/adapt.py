@@ -37,7 +37,7 @@ from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import norm_layers
 from howfar.studies.adaptation import adaptation_tables
-from howfar.studies.adaptation.models import (
+from howfar.studies.adaptation.adaptation_tables import (
     ANEW,
     RANDOM,
     RETRAIN,
@@ -61,16 +61,15 @@ from howfar.training.train import TrainingTask, fit
 from howfar.training.training_settings import settings_for, settings_of
 
 NORM = "norm"
+BASE = Arm(None, 0, way=BASELINE)
+"""M, trained on the primary dataset alone."""
 MADE_BY = "made_by"
 """The entry of an adapted checkpoint's data from which a study knows that it need not be made again."""
 
 
 @dataclass
 class Study:
-    """Hold an adaptation study's settings, the training on its primary alone, its datasets, and the chosen images.
-
-    Checkpoints are kept in models/ and maps in maps/ of its folder. A `runner` with processes trains models side by side.
-    """
+    """Hold an adaptation study's settings, the training on its primary alone, its datasets, and the chosen images."""
 
     config: AdaptOptions
     folder: Path
@@ -87,14 +86,8 @@ class Study:
 
     def run(self) -> Adaptation:
         """Choose images, train and score models; existing files in the study's folder are reused."""
-        datasets = [self.primary, *self.secondaries, *self.blind, *([] if self.background is None else [self.background])]
-        group = self.config["group"]
-        self.notes += [
-            f"group {group!r} matches no image of {each.dataset.name}: its photographs were guessed from the names"
-            for each in datasets
-            if group is not None and each.group is None
-        ]
-        self.ahead = self._count()
+        anew = [model for model in self._models() if model[1] == BASE or (model[1].strategy and model[1].way == RETRAIN)]
+        self.ahead = sum(not self._file(_label(*model)).exists() for model in anew)
         self._leave_out_ways()
         seeds = all_seeds(self.config)
         self._made_ahead(Study._choose, seeds)
@@ -102,8 +95,7 @@ class Study:
             picks, self.distances[seed], notes = self._choose(seed)
             self.picks += picks
             self.notes += notes
-        parts = self._parts()
-        trained = [(seed, arm) for seed in seeds for arm in (None, *arms_of(self.config, seed))]
+        parts, trained = self._parts(), self._models()
         self._made_ahead(partial(Study._score, parts=parts), trained)
         models, by_image, scores, strata = zip(*(self._score(model, parts) for model in trained), strict=True)
 
@@ -137,10 +129,7 @@ class Study:
         )
 
     def _made_ahead(self, make: Callable[[Study, Any], object], tasks: Sequence[Any]) -> None:
-        """Make models, features and maps in the study's folder with several processes, for later use by this one.
-
-        All tables are computed here, so that no number depends on the runner.
-        """
+        """Make models, features and maps by several processes; this one computes all tables, so that no number differs."""
         if self.runner is None or not self.runner.processes:
             return
         quiet = replace(self, config={**self.config, "progress": False}, runner=None)
@@ -162,8 +151,11 @@ class Study:
             self.notes.append(f"{segmenter} has no batch norm, so that there is no model that norm adapted")
         self.config = {**self.config, "without_labels": kept}
 
+    def _models(self) -> list[tuple[int, Arm]]:
+        return [(seed, arm) for seed in all_seeds(self.config) for arm in (BASE, *arms_of(self.config, seed))]
+
     def _baseline(self, seed: int) -> Checkpoint:
-        return self._trained(f"seed{seed}/{BASELINE}", seed, ())
+        return self._trained(_label(seed), seed, ())
 
     def _trained(self, label: str, seed: int, extra: Sequence[TrainingExample], start: Checkpoint | None = None) -> Checkpoint:
         """Load the model of a label if its images and settings are unchanged, or train it; the first says how long all take."""
@@ -230,16 +222,6 @@ class Study:
         own = evaluate(part, self._maps(label, model, part), score_size=self.config["score_size"], progress=False)
         return own, float(own.scores["ods_threshold"] or UNTUNED)
 
-    def _count(self) -> int:
-        """Count the models to train from scratch that are not yet in the study's folder."""
-        labels = [
-            f"seed{seed}/{BASELINE if arm is None else arm.label}"
-            for seed in all_seeds(self.config)
-            for arm in (None, *arms_of(self.config, seed))
-            if arm is None or (arm.strategy and arm.way == RETRAIN)
-        ]
-        return sum(not self._file(label).exists() for label in labels)
-
     def _choose(self, seed: int) -> tuple[list[dict[str, Any]], pd.DataFrame, list[str]]:
         """Measure distances with the baseline's own features, and choose images by them; return picks, distances and notes."""
         checkpoint = self._baseline(seed)
@@ -247,7 +229,7 @@ class Study:
             self.primary.dataset,
             [hashed.dataset for hashed in self.secondaries],
             checkpoint.card.segmenter,
-            weights=self._file(f"seed{seed}/{BASELINE}"),
+            weights=self._file(_label(seed)),
             store=self.folder / "store",
             components=self.config["components"],
             bootstrap=0,
@@ -261,7 +243,7 @@ class Study:
         for hashed in self.secondaries:
             # Signals need no masks.
             blind = hashed.dataset.without_masks()
-            maps = [self._maps(f"seed{seed}/{BASELINE}", model, blind, flipped) for flipped in (False, True)]
+            maps = [self._maps(_label(seed), model, blind, flipped) for flipped in (False, True)]
             signals = evaluate(blind, maps[0], flipped=maps[1], threshold=0.5, progress=False)
             among = self._pool(hashed)
             for strategy, count in itertools.product(strategies_of(self.config, seed), self.config["shots"]):
@@ -303,9 +285,8 @@ class Study:
             names = [pick["image"] for pick in self.picks if pick["dataset"] == name]
         unseen = hashed.apart_from(names).without(taken).dataset
         if not unseen.items:
-            raise InputError(
-                f"{name}: every photograph was learnt from by some model: choose fewer, or pass {option('pool_share', 0.5)}"
-            )
+            fewer = f"choose fewer, or pass {option('pool_share', 0.5)}"
+            raise InputError(f"{name}: every photograph was learnt from by some model: {fewer}")
         return unseen
 
     def _drawn(self, count: int) -> list[TrainingExample]:
@@ -318,14 +299,13 @@ class Study:
         order = stream(0, "background of adaptation").permutation(len(empty))
         return [empty[index] for index in order[:count]]
 
-    def _shared(self, seed: int, arm: Arm, path: str) -> Checkpoint:
+    def _shared(self, seed: int, arm: Arm) -> Checkpoint:
         """Return the model after the steps that learn from all datasets' labels, before steps for single datasets."""
-        baseline = self._baseline(seed)
+        baseline, (shared, _) = self._baseline(seed), _steps(arm)
         if arm.way == RETRAIN:
             begin = baseline if self.config["start"] != ANEW else None
-            return self._trained(path, seed, self._examples(seed, arm), begin)
-        shared, _ = _steps(arm)
-        return self._adapted(path, shared, baseline, None, self._examples(seed, arm)) if shared else baseline
+            return self._trained(_label(seed, arm), seed, self._examples(seed, arm), begin)
+        return self._adapted(_label(seed, arm), shared, baseline, None, self._examples(seed, arm)) if shared else baseline
 
     def _examples(self, seed: int, arm: Arm) -> list[TrainingExample]:
         """Return the examples that an arm adds to those of the primary dataset."""
@@ -344,24 +324,21 @@ class Study:
         return [*chosen, *self._drawn(arm.background)]
 
     def _score(
-        self, trained: tuple[int, Arm | None], parts: list[EvaluatedPart]
+        self, trained: tuple[int, Arm], parts: list[EvaluatedPart]
     ) -> tuple[dict[str, Any], list[pd.DataFrame], list[dict[str, Any]], list[dict[str, Any]]]:
         """Train one model, and score it on every part; return its rows of the tables models, images, scores and strata."""
         seed, arm = trained
-        label = BASELINE if arm is None else arm.label
-        path = f"seed{seed}/{label}"
-        checkpoint = self._baseline(seed) if arm is None else self._shared(seed, arm, path)
+        path, checkpoint = _label(seed, arm), self._shared(seed, arm)
         model = self._loaded(checkpoint)
         own, threshold = self._tuned(path, model, checkpoint, seed)
-        row = {"seed": seed, "model": label}
-        learnt = Arm(None, 0) if arm is None else arm
-        kind = {"strategy": learnt.strategy, "shots": learnt.shots, "background": learnt.background}
+        row = {"seed": seed, "model": arm.label}
+        kind = {"strategy": arm.strategy, "shots": arm.shots, "background": arm.background}
         at_home = {"threshold": threshold, "held_out_ods": None if own is None else own.scores["ods"]}
         tables, scores, strata = list[pd.DataFrame](), list[dict[str, Any]](), list[dict[str, Any]]()
-        _, own_steps = ((), ()) if arm is None else _steps(arm)
+        _, own_steps = _steps(arm)
         for part in parts:
             there, by, at = checkpoint, model, threshold
-            if arm is not None and own_steps:
+            if own_steps:
                 # These learn from the dataset's unlabelled images; with `pool_share`, from the part that is chosen from.
                 whole, site = part.hashed.dataset, part.dataset
                 if part.hashed in self.secondaries and (pool := self._pool(part.hashed)) is not None:
@@ -375,7 +352,7 @@ class Study:
             check_unseen(part.hashed, part.dataset, {pick["content"] for pick in self.picks} | set(there.card.learnt))
             maps, size = self._maps(path, by, part.dataset), self.config["score_size"]
             evaluation = evaluate(part.dataset, maps, threshold=at, score_size=size, progress=False)
-            images = adaptation_tables.images_of(evaluation, part, self.distances[seed], seed, label, self.folder)
+            images = adaptation_tables.images_of(evaluation, part, self.distances[seed], seed, arm.label, self.folder)
             tables.append(images)
             strata += adaptation_tables.strata_of(evaluation, images, at)
             if part.blank or any(item.mask is not None for item in part.dataset.items):
@@ -387,9 +364,14 @@ class Study:
         return {**row, **kind, "weights": checkpoint.card.weights, **at_home}, tables, scores, strata
 
 
+def _label(seed: int, arm: Arm = BASE) -> str:
+    """Return the path of a seed's model below models/ and maps/."""
+    return f"seed{seed}/{arm.label}"
+
+
 def _steps(arm: Arm) -> tuple[Steps, Steps]:
     """Split an arm's way into steps that learn from all datasets' labels together, and later steps for each dataset."""
-    steps = steps_of(arm.way)
+    steps = () if arm == BASE else steps_of(arm.way)
     shared = tuple(itertools.takewhile(lambda step: step.needs != "images", steps if arm.strategy else ()))
     return shared, steps[len(shared) :]
 
@@ -491,7 +473,9 @@ def adapt(
     check_names(datasets)
     check_reach(datasets, runner)
     arguments = (primary, *secondaries, *blind, *([] if background is None else [background]))
-    adaptation = Study(given, folder, task, p, others, unseen, empty, runner).run()
+    unmatched = [each.dataset.name for each in every if group is not None and each.group is None]
+    notes = [f"group {group!r} matches no image of {name}: its photographs were guessed from the names" for name in unmatched]
+    adaptation = Study(given, folder, task, p, others, unseen, empty, runner, notes=notes).run()
     adaptation = replace(adaptation, sources=sources_of(datasets, *([argument] for argument in arguments)))
     write_run(adaptation, folder)
     # Mean F of each model and dataset over the seeds, and gains with their intervals.

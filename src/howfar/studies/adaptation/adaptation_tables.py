@@ -1,9 +1,8 @@
-"""Build the result tables of an adaptation study: scores by image and by distance, and gains with confidence intervals."""
+"""List the models of an adaptation study (`Arm`), check its options, and build its tables: scores, and gains with intervals."""
 
-from __future__ import annotations
-
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import itertools
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from howfar.adaptation_ways import steps_of
 from howfar.arrays import Float64Array
+from howfar.data import Dataset
 from howfar.data.image_folder import path_text
+from howfar.data.name_attributes import HashedDataset
+from howfar.errors import InputError, LeakError
 from howfar.metrics import at_threshold, f, ods, threshold_index
 from howfar.options_by_function import AdaptOptions
 from howfar.random_streams import stream
@@ -20,9 +23,126 @@ from howfar.relation.performance_by_distance import Indices, PerformancePoints, 
 from howfar.relation.trend import trend
 from howfar.results import Evaluation
 from howfar.results.adaptation_result import BASELINE, CONTRIBUTIONS, F_ODS, F_OWN, SLOPES
+from howfar.selection import named
 from howfar.significance.variance_components import REST, variance_components
-from howfar.studies.adaptation.models import RANDOM, Arm, EvaluatedPart, arms_of
 from howfar.studies.performance.image_performance import counts_of
+
+ANEW, GOING_ON = "anew", "tuned"
+"""How the training of an adapted model begins."""
+RANDOM = "random"
+RETRAIN = "retrain"
+
+
+@dataclass(frozen=True)
+class Arm:
+    """Describe an adapted model: way, strategy (None without labels), and numbers of labelled and background images."""
+
+    strategy: str | None
+    shots: int
+    background: int = 0
+    way: str = RETRAIN
+
+    @property
+    def label(self) -> str:
+        """Return the model's name in folders and tables; the study's way for labelled images is not part of the name."""
+        if self.strategy is None:
+            return self.way
+        return f"{self.strategy}-{self.shots}" + (f"-B{self.background}" if self.background else "")
+
+
+def check_adaptation(options: AdaptOptions, *, background: bool, blind: bool) -> None:
+    """Raise `InputError` for options that contradict each other, or a way that would learn from fully scored datasets."""
+    repeated: list[tuple[str, Sequence[Any]]] = [
+        ("shots", options["shots"]),
+        ("background_shots", options["background_shots"]),
+        ("strategies", options["strategies"]),
+        ("seeds and random_seeds", all_seeds(options)),
+    ]
+    for name, values in repeated:
+        if len(set(values)) < len(values):
+            raise InputError.of(name, "must not repeat one", list(values))
+    if options["random_seeds"] and RANDOM not in options["strategies"]:
+        raise InputError.of("random_seeds", "are of use only where random is a strategy", list(options["random_seeds"]))
+    for name, values in repeated[:2]:
+        if min((*values, 1)) < 1:
+            raise InputError.of(name, "must be at least 1", list(values), "the models without any are always trained")
+    for strategy in options["strategies"]:
+        named(strategy)
+    own, without_labels = steps_of(options["way"]), {way: steps_of(way) for way in options["without_labels"]}
+    if options["start"] == GOING_ON and options["way"] != RETRAIN:
+        rule = f"must be {ANEW} where the way is not {RETRAIN}"
+        raise InputError.of("start", rule, options["start"], "leave it out: the way says what training begins with")
+    for before, step in itertools.pairwise(own):
+        if before.needs == "images" and step.needs != "images":
+            rule = f"must do {step.name} first, which learns from the labels of all datasets together"
+            raise InputError.of("way", rule, options["way"], "put ways that read unlabelled images last")
+    for way, steps in {options["way"]: own, **without_labels}.items():
+        if not any(step.learns_from_site for step in steps):
+            continue
+        if options["pool_share"] is None:
+            rule = f"must be given for {way}, which learns from unlabelled images that may not be scored too"
+            raise InputError.of("pool_share", rule, None, "pass 0.5")
+        for name in (name for name, whole in {"blind": blind, "background": background}.items() if whole):
+            rule = f"must not be given with {way}, which would learn from the images that are scored"
+            raise InputError.of(name, rule, "some", f"leave {name} out, or {way}")
+    for way, steps in without_labels.items():
+        if any(step.needs == "labels" for step in steps):
+            raise InputError.of("without_labels", "must be ways that need no label", way, "pass it as way")
+    if options["background_shots"] and not background:
+        raise InputError.of("background_shots", "are of no use without background", list(options["background_shots"]))
+
+
+def arms_of(options: AdaptOptions, seed: int | None = None) -> tuple[Arm, ...]:
+    """List the adapted models of a study or seed: without labels, strategies by shots, background on the most shots."""
+    strategies, way = options["strategies"] if seed is None else strategies_of(options, seed), options["way"]
+    zero = [Arm(None, 0, way=each) for each in options["without_labels"]]
+    plain = [Arm(strategy, shots, way=way) for strategy in strategies for shots in options["shots"]]
+    most = max(options["shots"])
+    blank = [Arm(strategy, most, count, way) for strategy in strategies for count in options["background_shots"]]
+    return (*zero, *plain, *blank)
+
+
+def strategies_of(options: AdaptOptions, seed: int) -> tuple[str, ...]:
+    """Return the strategies used in this seed."""
+    return (RANDOM,) if seed in options["random_seeds"] else tuple(options["strategies"])
+
+
+def all_seeds(options: AdaptOptions) -> tuple[int, ...]:
+    """Return the seeds of all strategies, then those of random only."""
+    return (*options["seeds"], *options["random_seeds"])
+
+
+_RECORDED = (
+    "shots", "strategies", "seeds", "random_seeds", "background_shots", "pool_share", "start", "way", "without_labels",
+    "components", "bootstrap", "group",
+)  # fmt: skip
+
+
+def recorded(options: AdaptOptions) -> dict[str, Any]:
+    """Return the options for training and measuring gains under the names of `Adaptation.settings`."""
+    values: Mapping[str, Any] = {**options}
+    size = {"score_size": values["score_size"]} if values.get("score_size") else {}
+    return {"pool" if name == "pool_share" else name: values[name] for name in _RECORDED} | size
+
+
+@dataclass(frozen=True)
+class EvaluatedPart:
+    """Hold the evaluated part of a dataset, and whether its images are known to lack foreground."""
+
+    hashed: HashedDataset
+    dataset: Dataset
+    blank: bool = False
+
+
+def check_unseen(hashed: HashedDataset, dataset: Dataset, taken: Collection[str]) -> None:
+    """Raise `LeakError` if an image of `dataset`, a part of `hashed`, has a content hash in `taken` (learnt images)."""
+    learnt = set(taken)
+    leaked = [item.name for item in dataset.items if hashed.contents[item.name] in learnt]
+    if leaked:
+        raise LeakError(
+            f"{dataset.name}: {len(leaked)} images that a model learnt from were about to be evaluated (first: {leaked[0]})"
+        )
+
 
 PART_COLUMNS = {
     "part": "label", "n": "n", "ods": "performance", "ods_threshold": "threshold", "f": "performance_common", "mean_f": "mean",
@@ -101,6 +221,18 @@ def images_of(
     )
 
 
+@dataclass(frozen=True)
+class Component:
+    """Hold a source's share of a mean's variance, and its degrees of freedom."""
+
+    variance: float
+    freedom: float
+
+
+Spread = tuple[float, list[Component]]
+"""A mean difference and the components of its variance, the seeds' last."""
+
+
 OVER = ("over_random", "over_random_low", "over_random_high")
 
 
@@ -150,19 +282,11 @@ def gain(images: pd.DataFrame, model: str, rival: str, bootstrap: int, key: str,
     return None if differences.empty else spread(differences, bootstrap, stream(None, "gains of adaptation", model, key))
 
 
-def interval(
-    differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator, level: float = LEVEL
-) -> tuple[float, float, float]:
-    """Compute the mean difference and its interval, mean ± t·√(v_photographs + v_seeds), weighting all datasets equally.
-
-    Photographs are drawn with replacement in each dataset, the same for all seeds (Efron & Tibshirani 1993, chapter 8); t has
-    the joint degrees of freedom of both variances (Satterthwaite 1946). One seed tells nothing of the variance over trainings.
-    """
-    return ends(spread(differences, bootstrap, rng), level)
-
-
 def ends(gained: Spread | None, level: float = LEVEL) -> tuple[float, float, float]:
-    """Return a mean difference and the ends of its interval; NaN if it is unknown."""
+    """Return a mean difference and its interval, mean ± t·√(v_photographs + v_seeds); NaN if it is unknown.
+
+    t has the joint degrees of freedom of both variances (Satterthwaite 1946).
+    """
     if gained is None:
         return np.nan, np.nan, np.nan
     mean, half = gained[0], half_width(gained[1], level)
@@ -179,9 +303,10 @@ def half_width(components: Sequence[Component], level: float) -> float:
 
 
 def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) -> tuple[float, list[Component]]:
-    """Compute the mean difference and its variance components: each dataset's photographs, then the seeds.
+    """Compute the mean difference, weighting datasets equally, and its variance components: each one's photographs, then seeds.
 
-    The variance over n drawn photographs is multiplied by n/(n − 1), as drawing with replacement underestimates it.
+    Photographs are drawn with replacement, the same for all seeds (Efron & Tibshirani 1993, chapter 8). Their variance is
+    multiplied by n/(n − 1), as this underestimates it. One seed tells nothing of the variance over trainings.
     """
     seeds = sorted(differences["seed"].unique())
     datasets = [_sums(rows, seeds) for _, rows in differences.groupby("dataset")]
@@ -199,18 +324,6 @@ def spread(differences: pd.DataFrame, bootstrap: int, rng: np.random.Generator) 
         return mean, [*components, Component(0.0, 0)]
     variance = np.var(np.nanmean(by_dataset, axis=0), ddof=1) / len(seeds)
     return mean, [*components, Component(float(variance), len(seeds) - 1)]
-
-
-@dataclass(frozen=True)
-class Component:
-    """Hold a source's share of a mean's variance, and its degrees of freedom."""
-
-    variance: float
-    freedom: float
-
-
-Spread = tuple[float, list[Component]]
-"""A mean difference and the components of its variance, the seeds' last."""
 
 
 def pooled(spreads: Sequence[Spread | None]) -> list[Spread | None]:
@@ -265,10 +378,7 @@ SOURCES = {
 
 
 def contributions_of(images: pd.DataFrame, secondaries: Sequence[str], config: AdaptOptions) -> pd.DataFrame:
-    """Fit a mixed model to a study's gains at each number of shots: the mean gain, and a standard deviation for each source.
-
-    Fewer than two strategies, seeds or secondaries give no row.
-    """
+    """Fit a mixed model to a study's gains at each number of shots: the mean gain, and a standard deviation for each source."""
     rows: list[dict[str, Any]] = []
     scored = images[images["f"].notna() & images["dataset"].isin(secondaries)]
     for shots in config["shots"]:
@@ -289,12 +399,7 @@ def contributions(gains: pd.DataFrame) -> list[dict[str, Any]]:
     apart = {name: codes for name, codes in levels.items() if 1 < len(np.unique(codes)) < len(gains)}
     found = variance_components(gains["difference"].to_numpy(dtype=np.float64), apart, LEVEL)
     estimates = {ADAPTING: found.mean, **found.deviations}
-    order = (ADAPTING, *SOURCES, REST)
-    return [
-        {"source": name, "value": estimates[name].value, "low": estimates[name].low, "high": estimates[name].high}
-        for name in order
-        if name in estimates
-    ]
+    return [{"source": name, **asdict(estimates[name])} for name in (ADAPTING, *SOURCES, REST) if name in estimates]
 
 
 COLUMNS = ("model", "of", "share", "change", "low", "high", "cost", "cost_low", "cost_high")

@@ -12,7 +12,7 @@ from howfar.options_by_function import AdaptOptions, SegmenterOptions, TrainingO
 from howfar.results.adaptation_result import Adaptations
 from howfar.segmenters import segmenter_family
 from howfar.studies.adaptation.adapt import adapt
-from howfar.studies.adaptation.models import all_seeds, arms_of, check_adaptation
+from howfar.studies.adaptation.adaptation_tables import all_seeds, arms_of, check_adaptation
 from howfar.studies.study_file.kind import (
     DatasetName,
     DatasetNames,
@@ -100,7 +100,7 @@ def _check(settings: Any, inputs: Inputs) -> None:
 
 
 def _check_count(setting_name: str, wanted: int, name: str, inputs: Inputs) -> None:
-    there = _size(name, inputs)
+    there = len(inputs.dataset(name))
     if wanted >= there:
         raise InputError.of(setting_name, f"must leave some of the {there} images of {name} to score", wanted)
 
@@ -147,17 +147,12 @@ def _work(settings: Any, inputs: Inputs) -> Work:
     """Count the trainings and maps, which are equal for all segmenters."""
     config = checked(AdaptOptions, _own(settings))
     trainings = sum(1 + len(arms_of(config, seed)) for seed in all_seeds(config))
-    sizes = {name: _size(name, inputs) for name in _names(settings, inputs)}
+    sizes = {name: len(inputs.dataset(name)) for name in _names(settings, inputs)}
     secondaries = sum(sizes[name] for name in inputs.names(settings.secondaries))
     scored = sum(sizes.values()) - sizes[settings.primary]
     learnt = sizes[settings.primary] + max(config["shots"]) * len(inputs.names(settings.secondaries))
     maps = trainings * scored + len(all_seeds(config)) * (_MAPS_OF_M - 1) * secondaries
     return Work(trained=dict.fromkeys(settings.models, (trainings, learnt)), predicted=dict.fromkeys(settings.models, maps))
-
-
-def _size(name: str, inputs: Inputs) -> int:
-    whole = len(inputs.file.datasets[name])
-    return min(whole, inputs.file.entries[name].limit or whole)
 
 
 ADAPTATION = StudyKind(

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import Any, Final, Unpack
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from howfar.options_by_function import (
     TaskOptions,
 )
 from howfar.pipeline.pair_measurement import forget_pairs
+from howfar.pipeline.prediction import ModelArgument
 from howfar.pipeline.profile_file import PROFILE, Profile
 from howfar.pixel_options import reading_asked
 from howfar.progress import stage
@@ -39,18 +40,13 @@ from howfar.results.file_checks import page_folder
 from howfar.studies.assessment.prepare_evaluations import PERFORMANCE, AssessmentScores, Preparation, preparation, score_file
 from howfar.studies.assessment.site_answers import LABELS, TAU, UNKNOWN_NETWORK, Answers, Commands, basis_note, own_words
 from howfar.studies.compare_datasets import features_of, measured_run
-from howfar.studies.performance.image_performance import MeasuredImages
-from howfar.studies.performance.performance_files import files_of, read_performances
+from howfar.studies.performance.image_performance import files_of, read_performances
 from howfar.studies.performance.relate import check_resampling, expectation, fallbacks, related
 from howfar.studies.profile_dataset import measured_images
 from howfar.studies.run_report import draw
 from howfar.studies.select_images import select
 from howfar.studies.study_inputs import Execution, drawn, keep_pictures, read_datasets, sources_of
 from howfar.tasks.map_scores_and_signals import DOUBLED
-
-if TYPE_CHECKING:
-    from howfar.pipeline.prediction import ModelArgument
-
 
 STORE = "--store"
 
@@ -191,7 +187,12 @@ def assess(
     with stage("judging the sites", given["progress"]):
         evaluations = read_performances([parts.own, *parts.evaluations])
         files = files_of([score_file(folder, dataset.name) for dataset in (read[0], *asked)])
-        further = _further(parts, profile, backbone, comparison, comparing)
+        further = None
+        if parts.corrupted is not None:  # which are no datasets of the run
+            # size, mean, std and output say how the model is fed: the backbone is loaded as for the sites.
+            loading, execution = picked(BackboneOptions, comparing), Execution.of(checked(CompareOptions, comparing))
+            corrupted, _ = features_of(parts.corrupted.datasets, backbone, loading, comparison.settings, execution)
+            further = measured_images(profile, corrupted, parts.corrupted.evaluations, None, parts.own.threshold)
         relation, judge = related(comparison, evaluations, relating, files, source=parts.source, further=further)
         tiled = _by_tiles(comparison, parts, relating)
     tau = given["tau"] if "tau" in options else None
@@ -214,18 +215,6 @@ def assess(
     return keep_pictures(assessment, read)
 
 
-def _further(
-    parts: AssessmentScores, profile: Profile, backbone: BackboneArgument, comparison: Comparison, comparing: CompareOptions
-) -> MeasuredImages | None:
-    """Measure the corrupted versions of the primary's images with its profile; they are not datasets of the run."""
-    if parts.corrupted is None:
-        return None
-    # size, mean, std and output say how the model is fed: the backbone is loaded as for the sites.
-    loading, execution = picked(BackboneOptions, comparing), Execution.of(checked(CompareOptions, comparing))
-    features, _ = features_of(parts.corrupted.datasets, backbone, loading, comparison.settings, execution)
-    return measured_images(profile, features, parts.corrupted.evaluations, None, parts.own.threshold)
-
-
 def _commands(
     read: Sequence[Dataset],
     sources: Mapping[str, str],
@@ -236,10 +225,7 @@ def _commands(
     backbone: BackboneArgument,
     tau: float | None,
 ) -> Commands:
-    """Collect the parts of command lines; predictions with a COCO file of classes name it as ``--classes``.
-
-    `tau` is the user's own: it is not left out where it is the default, since the advice goes by it.
-    """
+    """Collect the parts of command lines; predictions with a COCO file of classes name it as ``--classes``."""
     given, loaded = prepared.given, prepared.model
     named = {dataset.name: f"{dataset.name}={sources.get(dataset.name, UNKNOWN)}" for dataset in read}
     sites = [dataset.name for dataset in read[1:]]
@@ -254,7 +240,7 @@ def _commands(
     by = backbone if isinstance(backbone, str) else "BACKBONE"
     rest = {name: value for name, value in given.items() if name not in _WRITTEN_APART}
     chosen = [*(("--backbone", by) if by != DEFAULT_BACKBONE else ()), *command_words(AssessOptions, rest)]
-    if tau is not None and TAU not in chosen:
+    if tau is not None and TAU not in chosen:  # the user's own, which the advice goes by, is named also as the default
         chosen += [TAU, f"{tau:g}"]
     return Commands(
         primary=named[read[0].name],

@@ -47,11 +47,6 @@ class BlankSite:
     alarms: int
     false_positive_share: float
 
-    @property
-    def whole(self) -> bool:
-        """Return whether every image has a mask, so that no image is left to label."""
-        return self.masked == self.n
-
     def words(self, site: str) -> str:
         """Describe the site in sentences that stand alone."""
         of = "its 1 mask" if self.masked == 1 else f"its {self.masked} masks"
@@ -128,11 +123,6 @@ class AssessmentScores:
     held_out: bool = False
     doubts: tuple[str, ...] = ()
 
-    @property
-    def labelled(self) -> int:
-        """Return how many sites have a measured performance."""
-        return sum(evaluation.scored > 0 for evaluation in self.evaluations)
-
     def save(self, run: Path) -> None:
         """Save the scores of every dataset to its own file below the run folder."""
         for evaluation in (self.own, *self.evaluations):
@@ -194,7 +184,7 @@ class Preparation:
             how: dict[str, Any] = {name: self.given[name] for name in ("only", "seed", "tolerance", "progress")}
             # Scored at the threshold of all primary images.
             return replace(parts, corrupted=corrupt(few, self.run / CORRUPTED, model=self.model, tuned_on=own, **how))
-        if not parts.labelled:
+        if not any(evaluation.scored for evaluation in evaluations):
             blank = blank_sites(evaluations)
             received = ", ".join(f"{site.name} ({BLANK})" if site.name in blank else site.name for site in sites)
             remedy = f"label one: {self.task.labelling}"

@@ -41,10 +41,7 @@ UNKNOWN_NETWORK = "unetplusplus"
 
 
 def own_words(own: OwnScore, primary: str, count: int, performance_name: str, held_out: bool) -> str:
-    """State the model's score on the labelled of the primary's `count` images, the threshold, and a better one if worthwhile.
-
-    `held_out` says that the model is known not to have learnt from these images.
-    """
+    """State the model's score on the labelled of the primary's `count` images, the threshold, and a better one if worth it."""
     images = f"{'held-out ' if held_out else ''}{'image' if own.n == 1 else 'images'}"
     among = f"{own.n} of {count} images" if own.n < count and not held_out else f"{own.n} {images}"
     said = f"On {among} of {primary} the model scores {performance_name} {own.performance:.2f}"
@@ -114,10 +111,7 @@ def _lost(home: Home, score: float, about: str = "") -> str:
 
 
 def failing_words(relation: Relation, site: str, task: type[Task]) -> str:
-    """State which labelled images of a site fail, and which others are on the failure list, the worst `NAMED` by name.
-
-    If the list is not to be trusted, its sentence says so: outside the gate, and where no list can be given.
-    """
+    """State which labelled images of a site fail, and which others are on the failure list, the worst `NAMED` by name."""
     images, tau = relation.images[relation.images["dataset"] == site], relation.settings.tau
     # An image with a mask but without foreground has no performance, and nothing to fail on.
     other = images["performance"].isna() & images["foreground"].isna()
@@ -251,7 +245,7 @@ def _command(*words: str) -> str:
 
 def next_of_blank(site: str, blank: BlankSite, commands: Commands) -> NextStep:
     """Choose the next step for a site without foreground: certify false alarms if some images lack a mask."""
-    if blank.whole:
+    if blank.masked == blank.n:
         return NextStep(
             "check", "nothing now; F needs images with foreground. Assess again when new images come.", commands.check(site)
         )
@@ -343,9 +337,9 @@ class Answers:
         tiled: Sequence[SetEstimate],
     ) -> None:
         self.relation, self.commands, self.parts, self.corrupted, self.tiled = relation, commands, parts, corrupted, tiled
-        self.basis: Basis = "sites" if parts.labelled else "corrupted"
         self.blank = blank_sites(parts.evaluations)
         self.scored = {evaluation.dataset: evaluation.scored for evaluation in parts.evaluations}
+        self.basis: Basis = "sites" if any(self.scored.values()) else "corrupted"
         self.own = own_score(parts.own, parts.source)
         self.home: Home = None if self.own is None else (relation.primary, self.own.performance)
         self.enough = Enough(relation.settings.tau, None if TAU in commands.chosen else self.home)

@@ -42,10 +42,7 @@ SHORT = {
 def parse_until(
     text: str | float | None, metric: str | None = None, short: str = "F"
 ) -> tuple[str | None, sampling.Until | None]:
-    """Parse the goal that ends labelling (a half width, or a level of `metric`, also named `short`): its text, and its rule.
-
-    Both are None without a goal; naming the better of two models has no rule.
-    """
+    """Parse the goal that ends labelling (a half width, or a level of `metric`, also named `short`): its text, and its rule."""
     if text is None:
         return None, None
     written = str(text).strip()
@@ -215,10 +212,7 @@ def _followed(known: sampling.ConfidenceSequence) -> tuple[Step, ...]:
 
 
 def share_below(certificate: Certificate, limit: float) -> tuple[sampling.Estimate, int] | None:
-    """Estimate the share of a site's images with performance below a limit by a certificate's labels; return it with the count.
-
-    None if the certificate's values are no performance.
-    """
+    """Estimate by a certificate's labels the share of images below a limit, and count them; None if it is of no performance."""
     drawn = [one for one in certificate.sample if one.labelled]
     sample = first(sample_of(certificate.sample), len(drawn)) if drawn else None
     if (

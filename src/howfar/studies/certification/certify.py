@@ -91,12 +91,7 @@ def _certify_values(
 
 
 def _certificate(
-    question: Question,
-    site: CertifiedSite,
-    sample: Sequence[SampledImage],
-    found: Looks,
-    labels: Sequence[str | None],
-    **more: Any,
+    question: Question, site: CertifiedSite, sample: Sequence[SampledImage], found: Looks, labels: list[str | None], **more: Any
 ) -> Certificate:
     """State what labels show; `labels` are the hashes of those that count."""
     labelled = [
@@ -327,10 +322,7 @@ def _of_task(
 def _maps(
     dataset: Dataset, predictions: str | Path | None, model: ModelArgument | None, folder: Path | None, given: Mapping[str, Any]
 ) -> tuple[str | Path, Seen, str | None]:
-    """Return the folder of maps (predicted if a model is given alone), the images the model has seen, and its weights' hash.
-
-    The hash is "" for a network that is no checkpoint, None without a model.
-    """
+    """Return the maps (made if a model is given alone), what the model has seen, and its weights' hash ("": no checkpoint)."""
     if model is None:
         if predictions is None:
             raise InputError.of("predictions", "must be given, or a model", None, "pass one (--predictions DIR, --model CKPT)")
@@ -372,7 +364,7 @@ def _look(begun: drawing.DrawnSite, task: Task, question: Question, given: Any, 
         if waiting:
             rest = f"{label_count(len(waiting))} after it ({examples(waiting)}): left out until it is labelled too"
             notes.append(f"{drawn[first_gap]} is next in the order of the draw and has no label, and {rest}")
-        hashes = [task.label_hash(label) for label in counted.values()]
+        hashes: list[str | None] = [task.label_hash(label) for label in counted.values()]
         measured = drawing.compared(task, question, begun.answers, begun.others, counted)
     measure = question.measure
     expected = None if measured.parts is None else task.expected(measure, begun.answers)

@@ -1,6 +1,6 @@
 """Draw a certificate's random sample of images to label, and extend it in later calls."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from howfar.results.certificate_result import Certificate, CertifiedSite, Sample
 from howfar.sampling import draw, order, order_by_bound, plan_zone
 from howfar.sampling.design import as_count
 from howfar.studies.certification.certified_quantity import DIFFER, ORDER, PERFORMANCE, SIZE, ZONE, Question
-from howfar.studies.evaluate_predictions import Seen
+from howfar.studies.evaluate_predictions import UNKNOWN_IMAGES, Seen
 from howfar.tasks.segmentation_task import MapAnswers
 from howfar.tasks.task import ModelAnswers, SampleMeasures, Task
 
@@ -81,7 +81,11 @@ def begin(
     answers, contents = task.answers(seen.unseen(dataset), predictions, progress).with_images(given["partial"], progress)
     images = [item.name for item in answers.dataset.items]
     proxies, words = [answers.by_image[name].confidence for name in images], task.proxy
-    notes = [*_notes(seen, answers.dataset), *answers.notes]
+    notes = [] if seen.complete else [UNKNOWN_IMAGES]
+    if skipped := answers.dataset.skipped:
+        what = "1 image or file is" if len(skipped) == 1 else f"{len(skipped)} images or files are"
+        notes.append(f"{what} no part of the site, the first {skipped[0].path}: {skipped[0].reason}")
+    notes += answers.notes
     if profile is not None:
         proxies, words, lacking = by_profile(answers.dataset, profile, predictions, given)
         notes += lacking
@@ -170,22 +174,19 @@ def unchanged(answers: ModelAnswers, recorded: CertifiedSite, digests: Sequence[
     """Return the answers on a site's recorded images; raise `InputError` if one has changed since the draw."""
     items = {item.name: item for item in answers.dataset.items}
     for name, content, prediction in zip(recorded.images, recorded.contents, digests, strict=True):
+        remedy = "a sample holds for the images and the model that it was drawn for; draw anew in another --out"
         digest = answers.digest(name) if name in items else None
-        reason = ""
         if digest is None:
-            reason = f"{name} was there when the sample was drawn, and {f'its {noun}' if name in items else 'it'} is not"
-        else:
-            path = items[name].path
-            try:
-                now = content_hash(read_bytes(path))
-            except ImageError as error:
-                raise InputError(f"the image {path_text(path)} cannot be read: {error}") from error
-            if now != content or digest != prediction:
-                what = "the image" if now != content else "the prediction of"
-                reason = f"{what} {name} is another than when the sample was drawn"
-        if reason:
-            remedy = "a sample holds for the images and the model that it was drawn for; draw anew in another --out"
-            raise InputError(f"{reason}: {remedy}")
+            lost = f"its {noun}" if name in items else "it"
+            raise InputError(f"{name} was there when the sample was drawn, and {lost} is not: {remedy}")
+        path = items[name].path
+        try:
+            now = content_hash(read_bytes(path))
+        except ImageError as error:
+            raise InputError(f"the image {path_text(path)} cannot be read: {error}") from error
+        if now != content or digest != prediction:
+            what = "the image" if now != content else "the prediction of"
+            raise InputError(f"{what} {name} is another than when the sample was drawn: {remedy}")
     dataset = replace(answers.dataset, items=tuple(items[name] for name in recorded.images))
     return replace(answers, dataset=dataset, by_image={name: answers.by_image[name] for name in recorded.images})
 
@@ -240,10 +241,7 @@ def draw_sample(
     zone: Zone | None = None,
     paths: Sequence[str] = (),
 ) -> tuple[tuple[SampledImage, ...], Zone | None]:
-    """Draw k images of a site by the question's design, in the order of labelling; also return the zones that they test.
-
-    With the `zone` of an earlier sample, go on with that. `paths` are the files of all images of the site.
-    """
+    """Draw k images of a site by the question's design, in the order of labelling; also return the zones that they test."""
     proxies, design = np.array(record.proxies, dtype=np.float64), question.design
     if question.zone is not None:
         begin = None if zone is None else (zone.sizes[0], zone.allowed)
@@ -326,13 +324,3 @@ def made_by(begun: DrawnSite, weights: str | None) -> tuple[str, ...]:
         rule = f"is another one than made the maps, such as {path_text(file)}"
         raise InputError.of("model", f"{rule}: pass the one that made them")
     return ()
-
-
-def _notes(seen: Seen, dataset: Dataset) -> Iterator[str]:
-    """Yield notes on skipped files and on unknown training images."""
-    if not seen.complete:
-        yield "the model began with the weights of an earlier version, whose images are unknown: some may be among these"
-    if dataset.skipped:
-        count, first = len(dataset.skipped), dataset.skipped[0]
-        what = "1 image or file is" if count == 1 else f"{count} images or files are"
-        yield f"{what} no part of the site, the first {first.path}: {first.reason}"

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Literal, Unpack, get_args
 
 import numpy as np
+from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument, Item, content_hash, read_bytes
@@ -246,10 +247,9 @@ class _Verifier:
             found = look(self.question, measured, of.sample, self.predicted, of.zone, expected)
         except InputError as error:
             return CertificateCheck("numbers", "differs", str(error))
-        last = found.last if of.labelled or found.steps else Step(0, None, None, None)
         agree = {
-            **{name: _close(getattr(last, name), getattr(of, name)) for name in _ENDS},
-            "settled": last.settled == of.settled,
+            **dict(zip(_ENDS, _close(found.last, of), strict=True)),
+            "settled": found.last.settled == of.settled,
             "steps": len(found.steps) == len(of.steps) and all(map(_same_step, found.steps, of.steps)),
             "labelled": of.labelled == sum(one.labelled for one in of.sample),
             "n": of.n == len(self.site.images),
@@ -280,12 +280,11 @@ def _equal(what: str, found: Float64Array, recorded: Float64Array) -> Certificat
     return _outcome(what, wrong, f"all {len(found)}")
 
 
-def _close(found: float | None, recorded: float | None) -> bool:
-    if found is None or recorded is None:
-        return found is recorded
-    return abs(found - recorded) <= _ROUNDING
+def _close(found: Step, recorded: Step | Certificate) -> NDArray[np.bool_]:
+    """Compare value, low and high, each of which may be None."""
+    now, then = (np.array([getattr(each, name) for name in _ENDS], dtype=np.float64) for each in (found, recorded))
+    return np.isclose(now, then, rtol=0.0, atol=_ROUNDING, equal_nan=True)
 
 
 def _same_step(found: Step, recorded: Step) -> bool:
-    ends = all(_close(getattr(found, name), getattr(recorded, name)) for name in _ENDS)
-    return ends and (found.labelled, found.settled) == (recorded.labelled, recorded.settled)
+    return bool(_close(found, recorded).all()) and (found.labelled, found.settled) == (recorded.labelled, recorded.settled)

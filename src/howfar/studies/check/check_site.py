@@ -9,12 +9,13 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Unpack
+from typing import Any, Final, Unpack
 
 import numpy as np
 import pandas as pd
 
 from howfar.arrays import Float64Array, group_numbers
+from howfar.backbones import BackboneArgument
 from howfar.data import content_hash, read_bytes
 from howfar.data.dataset_items import Item
 from howfar.errors import ImageError, InputError
@@ -34,12 +35,8 @@ from howfar.results.scores import Scores
 from howfar.studies.check import log_and_alarm as logs
 from howfar.studies.check.log_and_alarm import alarm_decision, read_alarm
 from howfar.studies.check.rules import RuleFacts, Rules, decisions_of, failing_of, interval_of, judged_of, moment, read_rules
-from howfar.studies.performance.image_performance import scores_of
-from howfar.studies.performance.performance_files import Performances, match, read_performances
+from howfar.studies.performance.image_performance import Performances, match, read_performances, scores_of
 from howfar.tasks.detection_task import BOXES
-
-if TYPE_CHECKING:
-    from howfar.backbones import BackboneArgument
 
 _SEVERITY: Final[tuple[Outcome, ...]] = ("pass", "undecided", "breach")
 _OF_MAE = float(np.sqrt(np.pi / 2))
@@ -121,8 +118,8 @@ def check(
     read = None if performance is None else read_performances(performance)
     certified = _read_certificates(certificate, loaded)
     if new is None:
-        for name, given in (("certificate", certificate), ("performance", performance)):
-            if given is not None:
+        for name, idle in (("certificate", certificate), ("performance", performance)):
+            if idle is not None:
                 raise InputError.of(name, "is of use only to new images", "some", "pass them, or leave it out")
         return _with_history(Check(loaded.primary, ()), asked, file, (), begin, write=write)
 
@@ -137,7 +134,10 @@ def check(
     clusters = [items[key].group if (key := (score.dataset, score.image)) in items else None for score in scores.images]
     measured = None if read is None else _measured(loaded, scores, items, read)
     _check_certificates(certified, scores, groups)
-    places = _places(new, groups)
+    given = [new] if isinstance(new, (str, Path)) else list(new) if isinstance(new, Sequence) else []
+    # Image files that follow each other are one group.
+    pairs: list[tuple[Any, Group]] = list(zip(given, groups, strict=True)) if len(given) == len(groups) else []
+    places = {of.dataset.name: str(place) for place, of in pairs if isinstance(place, (str, Path)) and of.dataset is not None}
     commands = {name: certifying(loaded, profile, places, name, options) for name in _names(scores)}
     return decided(loaded, asked, scores, file, begin, certified, measured, commands, clusters, write=write)
 
@@ -164,29 +164,47 @@ def decided(
     decisions, rows = list[Decision](), list[LogRow]()
     for name in _names(scores):
         certificate, certify = (certificates or {}).get(name), (commands or {}).get(name, "")
-        facts = _facts(name, profile, scores, certificate, measured, clusters, certify)
-        own = decisions_of(rules, facts)
+        estimate = next((each for each in scores.estimates if each.dataset == name), None)
+        gate = next((each for each in scores.gates if each.dataset == name), None)
+        indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
+        images = [scores.images[index] for index in indices]
+        judged = judged_of(images)
+        predicted = [image.predicted for image in images if image.predicted is not None]
+        labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
+        groups = group_numbers([clusters[index] for index in labelled]) if clusters else None
+        interval = interval_of(certificate, estimate)
+        ends: dict[str, Any] = {end: getattr(interval, end) for end in ("value", "low", "high", "level", "source") if interval}
+        batch = CheckedDataset(
+            dataset=name,
+            n=len(images),
+            unreadable=sum(each.dataset == name for each in scores.skipped),
+            judged=len(judged),
+            failures=sum(bool(image.flag) for image in judged),
+            far=sum(image.p_value is not None and image.p_value <= FAR for image in images),
+            # Of some images alone it would not be the mean that labelled ones are held against.
+            mean_predicted=float(np.mean(predicted)) if predicted and len(predicted) == len(images) else None,
+            **ends,
+            gate=None if gate is None or (gate.inside and gate.missing) else gate.inside,
+            measured=() if measured is None else tuple(float(measured[index]) for index in labelled),
+            predicted=tuple(scores.images[index].predicted for index in labelled),
+            groups=() if groups is None else tuple(groups.tolist()),
+            unit=counted_as([image.image for image in images]),
+        )
+        # How far single images lie from the estimator's predictions, as judged on held-out datasets.
+        judgement = None if profile.judge is None or estimate is None else judgement_of(profile.judge, estimate.estimator)
+        spread = None if judgement is None else _OF_MAE * judgement.mae_image
+        failing = failing_of(profile.judge, images, certificate)
+        own = decisions_of(rules, RuleFacts(batch, estimate, certificate, gate, spread, certify, failing))
         # The distance tells images of one name apart that a camera has written over.
-        images = sorted(f"{score.image}\0{score.i_dist:.6g}" for score in scores.images if score.dataset == name)
-        named = "\n".join([profile.primary, name, *images]).encode("utf-8", "backslashreplace")
+        shown = sorted(f"{image.image}\0{image.i_dist:.6g}" for image in images)
+        named = "\n".join([profile.primary, name, *shown]).encode("utf-8", "backslashreplace")
         time, row_key = datetime.now(UTC).isoformat(timespec="seconds"), key or hashlib.sha256(named).hexdigest()[:16]
         counts = {decision.rule: decision.counts for decision in own}
-        rows.append(LogRow(time, profile.primary, row_key, facts.batch, counts, worst(own)))
+        rows.append(LogRow(time, profile.primary, row_key, batch, counts, worst(own)))
         decisions += own
     notes = (*scores.notes, *(() if rules.distance is None else (OWN_SUBSPACE,)))
     found = Check(profile.primary, tuple(decisions), tuple(row.batch for row in rows), scores.skipped, notes=notes)
     return _with_history(found, rules, file, rows, begin, write=write)
-
-
-def _places(new: Any, groups: Sequence[Group]) -> dict[str, str]:
-    """Map each dataset given by a path to that path."""
-    given = [new] if isinstance(new, (str, Path)) else list(new) if isinstance(new, Sequence) else []
-    if len(given) != len(groups):
-        return {}  # image files that follow each other are one group
-    pairs = zip(given, groups, strict=True)
-    return {
-        group.dataset.name: str(place) for place, group in pairs if isinstance(place, (str, Path)) and group.dataset is not None
-    }
 
 
 def certifying(
@@ -243,7 +261,9 @@ def _with_history(
         """Apply the alarm rule, if any, to the log's rows and the new rows together."""
         keys = {row.key for row in new}
         own = [row for row in earlier if row.key not in keys and row.primary == found.primary]
-        before, after = logs.split([*own, *new], begin)
+        every = [*own, *new]
+        before = tuple(row for row in every if begin is not None and moment(row.time) < begin)
+        after = tuple(row for row in every if begin is None or moment(row.time) >= begin)
         if rules.alarm is None:
             return replace(found, rows=after)
         reading = read_alarm(rules.alarm, before, after)
@@ -323,48 +343,6 @@ def _check_certificates(read: Mapping[str, Certificate], scores: Scores, groups:
 
 def _names(scores: Scores) -> list[str]:
     return list(dict.fromkeys([*(score.dataset for score in scores.images), *(each.dataset for each in scores.skipped)]))
-
-
-def _facts(
-    name: str,
-    profile: Profile,
-    scores: Scores,
-    certificate: Certificate | None,
-    measured: Float64Array | None,
-    clusters: Sequence[str | None],
-    certify: str,
-) -> RuleFacts:
-    """Count a dataset's images, and join its estimate, certificate and labelled images."""
-    estimate = next((each for each in scores.estimates if each.dataset == name), None)
-    gate = next((each for each in scores.gates if each.dataset == name), None)
-    indices = [index for index, score in enumerate(scores.images) if score.dataset == name]
-    images = [scores.images[index] for index in indices]
-    judged = judged_of(images)
-    predicted = [image.predicted for image in images if image.predicted is not None]
-    labelled = [] if measured is None else [index for index in indices if np.isfinite(measured[index])]
-    groups = group_numbers([clusters[index] for index in labelled]) if clusters else None
-    interval = interval_of(certificate, estimate)
-    ends: dict[str, Any] = {end: getattr(interval, end) for end in ("value", "low", "high", "level", "source") if interval}
-    batch = CheckedDataset(
-        dataset=name,
-        n=len(images),
-        unreadable=sum(each.dataset == name for each in scores.skipped),
-        judged=len(judged),
-        failures=sum(bool(image.flag) for image in judged),
-        far=sum(image.p_value is not None and image.p_value <= FAR for image in images),
-        # Of some images alone it would not be the mean that labelled ones are held against.
-        mean_predicted=float(np.mean(predicted)) if predicted and len(predicted) == len(images) else None,
-        **ends,
-        gate=None if gate is None or (gate.inside and gate.missing) else gate.inside,
-        measured=() if measured is None else tuple(float(measured[index]) for index in labelled),
-        predicted=tuple(scores.images[index].predicted for index in labelled),
-        groups=() if groups is None else tuple(groups.tolist()),
-        unit=counted_as([image.image for image in images]),
-    )
-    # How far single images lie from the estimator's predictions, as judged on held-out datasets.
-    judgement = None if profile.judge is None or estimate is None else judgement_of(profile.judge, estimate.estimator)
-    spread = None if judgement is None else _OF_MAE * judgement.mae_image
-    return RuleFacts(batch, estimate, certificate, gate, spread, certify, failing_of(profile.judge, images, certificate))
 
 
 def _measured(

@@ -4,7 +4,6 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterable, Sequence
-from datetime import datetime
 from pathlib import Path
 from typing import Any, Final, get_args
 
@@ -59,14 +58,6 @@ def read(file: str | Path) -> tuple[tuple[LogRow, ...], int]:
         raise InputError.of("log", f"must be a file that can be read ({one_line(error)})", str(file)) from error
 
 
-def split(rows: Sequence[LogRow], since: datetime | None) -> tuple[tuple[LogRow, ...], tuple[LogRow, ...]]:
-    """Split rows into those before a moment and those from then on; without a moment, all rows belong to the second part."""
-    if since is None:
-        return (), tuple(rows)
-    before = tuple(row for row in rows if moment(row.time) < since)
-    return before, tuple(row for row in rows if moment(row.time) >= since)
-
-
 def _parsed(data: bytes, path: Path) -> tuple[tuple[LogRow, ...], int]:
     """Parse a log's rows, the last of each key, and count the damaged lines."""
     rows: dict[str, LogRow] = {}
@@ -84,7 +75,21 @@ def _parsed(data: bytes, path: Path) -> tuple[tuple[LogRow, ...], int]:
             groups = tuple(int(number) for number in batch.pop("groups", ()))
             row = LogRow(**document, batch=CheckedDataset(**batch, measured=measured, predicted=predicted, groups=groups))
             moment(row.time)
-            sound = len(measured) == len(predicted) and len(groups) in (0, len(measured)) and _sound(row)
+            # Each value has a valid type and range.
+            of = row.batch
+            texts = (row.primary, row.key, of.dataset, of.source, of.unit, *row.decisions, *row.decisions.values())
+            counts = (of.n, of.unreadable, of.judged, of.failures, of.far)
+            numbers = (of.mean_predicted, of.value, of.low, of.high, of.level, *predicted)
+            sound = (
+                len(measured) == len(predicted)
+                and len(groups) in (0, len(measured))
+                and all(isinstance(text, str) for text in texts)
+                and all(type(count) is int and count >= 0 for count in counts)
+                and all(number is None or (type(number) in (int, float) and math.isfinite(number)) for number in numbers)
+                and all(0 <= value <= 1 for value in measured)
+                and (of.gate is None or isinstance(of.gate, bool))
+                and row.outcome in get_args(Outcome)
+            )
         except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
             sound = False
         if sound:
@@ -93,22 +98,6 @@ def _parsed(data: bytes, path: Path) -> tuple[tuple[LogRow, ...], int]:
         else:
             damaged += 1
     return tuple(rows.values()), damaged
-
-
-def _sound(row: LogRow) -> bool:
-    """Return whether a row's values have valid types and ranges."""
-    batch = row.batch
-    texts = (row.primary, row.key, batch.dataset, batch.source, batch.unit, *row.decisions, *row.decisions.values())
-    counts = (batch.n, batch.unreadable, batch.judged, batch.failures, batch.far)
-    numbers = (batch.mean_predicted, batch.value, batch.low, batch.high, batch.level, *batch.predicted)
-    return (
-        all(isinstance(text, str) for text in texts)
-        and all(type(count) is int and count >= 0 for count in counts)
-        and all(number is None or (type(number) in (int, float) and math.isfinite(number)) for number in numbers)
-        and all(0 <= value <= 1 for value in batch.measured)
-        and (batch.gate is None or isinstance(batch.gate, bool))
-        and row.outcome in get_args(Outcome)
-    )
 
 
 def _refused(constant: str) -> float:

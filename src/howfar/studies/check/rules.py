@@ -260,11 +260,6 @@ class RuleFacts:
         partial = found.source == CERTIFIED and certificate is not None and certificate.n != n
         return f", of {certificate.n} of {n} images" if partial and certificate is not None else ""
 
-    @property
-    def doubted(self) -> bool:
-        """Return whether the dataset lies outside the gate, so that estimates are not to be trusted."""
-        return self.gate is not None and self.gate.inside is False
-
 
 class Verdict(NamedTuple):
     """Hold what one rule says of a dataset; `ends` are the value and its interval."""
@@ -349,27 +344,22 @@ def _settled(
 
     The doubt comes with its reasons unless another rule has `told` them.
     """
-    if found.source == ESTIMATED and known.doubted:
+    if found.source == ESTIMATED and known.gate is not None and known.gate.inside is False:
         # What an estimate says outside the gate tells nothing of how near the limit the truth is.
         reasons = "" if told or known.gate is None else f": {'; '.join(reading.words for reading in known.gate.outside)}"
         words = f"{said.words}, not to be trusted outside the gate{reasons}"
         return said._replace(outcome="undecided", words=words, remedy=_label(known, FEWEST, found), labels=FEWEST)
     said = said._replace(ends=(found.value, found.low, found.high))
     if said.outcome == "undecided":
-        n = known.batch.n
-        labels = labels_to_decide(found.value, limit, _spread(found, n, spread), n, found.level, found.labelled)
+        n, k = known.batch.n, found.labelled
+        if k > 1 and n > k:  # an image's standard deviation, from the certificate's interval
+            width = (found.high - found.low) / 2 / float(norm.ppf((1 + found.level) / 2))
+            spread = width * math.sqrt(k / (1 - k / n))
+        elif spread is None:  # no values in [0, 1] with this mean spread wider (Bhatia & Davis 2000)
+            spread = math.sqrt(max(found.value * (1 - found.value), 0.01))
+        labels = labels_to_decide(found.value, limit, spread, n, found.level, k)
         return said._replace(remedy=_label(known, labels, found), labels=labels)
     return said if said.outcome == "breach" else said._replace(remedy="")
-
-
-def _spread(found: SourcedInterval, n: int, judged: float | None) -> float:
-    """Return an image's standard deviation: from the certificate's interval, else as judged, else the largest possible."""
-    k = found.labelled
-    if k > 1 and n > k:
-        width = (found.high - found.low) / 2 / float(norm.ppf((1 + found.level) / 2))
-        return width * math.sqrt(k / (1 - k / n))
-    # No values in [0, 1] with this mean spread wider (Bhatia & Davis 2000).
-    return judged if judged is not None else math.sqrt(max(found.value * (1 - found.value), 0.01))
 
 
 def _label(known: RuleFacts, labels: int, found: SourcedInterval) -> str:

@@ -27,30 +27,23 @@ from howfar.relation.labelled_images import take
 from howfar.relation.performance_by_distance import PerformancePoints, curve, parts
 from howfar.relation.site_judge import DISTANCE, MEAN, Evidence, SiteJudge, SiteJudgement, judge_of, left_out
 from howfar.relation.trend import can_be_pooled, pooled_trend, trend, verdict
-from howfar.results import (
-    Comparison,
-    DatasetRelation,
-    DistancePart,
-    Evaluation,
-    Provenance,
-    Relation,
-    RelationSettings,
-    SetEstimate,
-    Trend,
-    TrendVerdict,
-)
+from howfar.results import Comparison, Evaluation, Provenance, Relation, RelationSettings, SetEstimate
 from howfar.results.file_checks import page_folder
-from howfar.results.relation_result import BLANK, without_foreground
+from howfar.results.relation_result import BLANK, DatasetRelation, DistancePart, Trend, TrendVerdict, without_foreground
 from howfar.significance.bootstrap import effective, few_groups
 from howfar.studies.column_slices import check_sliceable, columns_of, performance_slices
-from howfar.studies.performance.image_performance import GROUP, NOT_TUNED, ImagePerformance, MeasuredImages, groups_of
-from howfar.studies.performance.performance_files import (
+from howfar.studies.performance.image_performance import (
     GIVEN,
+    GROUP,
+    NOT_TUNED,
     ROLES,
     VALUE,
+    ImagePerformance,
     Matched,
+    MeasuredImages,
     Performances,
     files_of,
+    groups_of,
     read_performances,
     split_performances,
 )
@@ -298,10 +291,7 @@ def expectation(
     further: MeasuredImages | None = None,
     rivals: bool = True,
 ) -> tuple[MeasuredImages, SiteJudge, dict[str, SiteJudgement]]:
-    """Judge every dataset of a run by the labels of the others; return its measured images, the judge and what it says.
-
-    Without `rivals` unused estimators are not judged.
-    """
+    """Judge every dataset of a run by the labels of the others; return its measured images, the judge and what it says."""
     own, others = split_performances(evaluations, comparison.primary.name, "evaluate one too")
     images = comparison.images
     distances = {name: images[column] for column, name in GATE_COLUMNS.items() if column in images}

@@ -1,7 +1,5 @@
 """Define `StudyKind`, a kind of study that a study file (TOML) can list: its settings, its function and its cost estimate."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +7,7 @@ from functools import reduce
 from operator import or_
 from pathlib import Path
 from types import GenericAlias, UnionType
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeAlias, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,9 +16,7 @@ from howfar.errors import InputError
 from howfar.io.atomic import write_new_text
 from howfar.option_validation import declared as declared_options
 from howfar.options import REQUIRED, Option
-
-if TYPE_CHECKING:
-    from howfar.results.result import Result
+from howfar.results.result import Result
 
 Tables = Literal["datasets", "backbones", "models", "studies"]
 
@@ -104,26 +100,12 @@ Network: TypeAlias = tuple[str, Mapping[str, str], Callable[[], object]]
 class StudyKind:
     """Describe a kind of study, registered by name in `howfar.registry` or by an entry point in ``howfar.studies``.
 
-    Attributes
-    ----------
-    name
-        Its registered name, which the file's `kind` names.
-    title, summary
-        The heading of its section in the report; one line that says what it answers, and which tables and figures it makes.
-    settings
-        Its settings, a subclass of `KindSettings`.
-    run
-        (settings, `Inputs`) -> result; it writes nothing but below ``inputs.folder``.
-    result
-        The class of its result, which is saved and read back.
-    work
-        (settings, inputs) -> what it has to compute, by default nothing of weight.
-    check
-        (settings, inputs) -> None; raises `HowfarError` for what is wrong together, before any work starts.
-    networks
-        (settings, document) -> the networks that the study loads beside the file's backbones and models.
-    section
-        (result, `howfar.report.section.Context`) -> the report's `Section`; howfar's own are registered as `study_sections`.
+    `title` heads its section in the report; `summary` says in a line what it answers and which tables and figures it makes.
+    `run` (settings, `Inputs`) returns a result of class `result`, and writes nothing but below ``inputs.folder``. `work` says
+    what it has to compute, by default nothing of weight; `check` raises `HowfarError` for settings that are wrong together,
+    before any work starts; `networks` (settings, document) are those that it loads beside the file's backbones and models.
+    `section` (result, `howfar.report.section.Context`) returns the report's `Section`; howfar's own are registered as
+    `study_sections`.
     """
 
     name: str

@@ -1,7 +1,5 @@
 """Read a study file (TOML), check it before any work, and load its studies' datasets, backbones and results."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -10,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Final, Literal, TypeAlias
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, create_model
 
@@ -26,15 +24,12 @@ from howfar.option_validation import checked, nearest
 from howfar.options_by_function import BackboneOptions, SelectOptions, TrainingOptions
 from howfar.pipeline.embedding import embed_all
 from howfar.pixel_options import reading_by
+from howfar.protocols import Backbone
 from howfar.results import Features
 from howfar.results.result import Result
 from howfar.segmenters import build_segmenter, segmenter_family
 from howfar.studies.study_file.kind import Network, Planned, StudyKind, every_kind, fields_of, named, references, setting
 from howfar.studies.study_inputs import Execution, drawn
-
-if TYPE_CHECKING:
-    from howfar.protocols import Backbone
-
 
 _VARIABLE: Final = re.compile(r"\$\{(\w+)(?::-([^}]*))?\}")
 _ENTRY: Final = ConfigDict(extra="forbid", frozen=True, strict=True)
@@ -78,24 +73,24 @@ class DatasetEntry(BaseModel):
     )
 
 
+_NAMES: Final = ("backbone", "segmenter")
+LATER: Final = frozenset({"steps", "balance", "rescale", "tune"})
+"""Fields that study files had not from the beginning: a study's key includes them only where they are set."""
+
+
 class NetworkEntry(BaseModel):
-    """Hold the options that a network of a study file is loaded or trained by, besides its registered name `NAME`."""
+    """Hold the options that a network of a study file is loaded or trained by, besides its registered name."""
 
     model_config = _ENTRY
 
-    NAME: ClassVar[str]
-    LATER: ClassVar[frozenset[str]] = frozenset()
-    """Fields that study files had not from the beginning: a study's key includes them only where they are set."""
-
     def chosen(self) -> dict[str, Any]:
         """Return the options that differ from their defaults."""
-        fields = type(self).model_fields
-        values = {name: getattr(self, name) for name in fields if name != self.NAME}
-        return {name: value for name, value in values.items() if value != fields[name].default}
+        options = {name: field.default for name, field in type(self).model_fields.items() if name not in _NAMES}
+        return {name: getattr(self, name) for name, default in options.items() if getattr(self, name) != default}
 
     def described(self) -> dict[str, Any]:
         """Return the values that are part of a study's key."""
-        return self.model_dump(exclude=set(self.LATER - self.chosen().keys()))
+        return self.model_dump(exclude=set(LATER - self.chosen().keys()))
 
 
 _BACKBONE: Any = create_model(
@@ -122,16 +117,11 @@ _MODEL: Any = create_model(
 class BackboneEntry(_BACKBONE):  # type: ignore[misc]  # its fields are the options of `BackboneOptions`
     """Declare a backbone of a study file: a registered name, by default the entry's own, and how it is loaded."""
 
-    NAME: ClassVar[str] = "backbone"
-
     backbone: str = Field("", description="One of `howfar backbones`, or timm:MODEL …; by default the entry's name.")
 
 
 class ModelEntry(_MODEL):  # type: ignore[misc]  # its fields are the options of `TrainingOptions`
     """Declare a segmenter of a study file, and how it is trained."""
-
-    NAME: ClassVar[str] = "segmenter"
-    LATER: ClassVar[frozenset[str]] = frozenset({"steps", "balance", "rescale", "tune"})
 
     segmenter: str = Field("", description="unetplusplus, deepcrack or adsam; by default the entry's name.")
 
@@ -381,9 +371,7 @@ def _check_tables(document: StudyDocument) -> None:
 
 
 def _datasets(document: StudyDocument) -> tuple[dict[str, Dataset], dict[str, tuple[str, ...]], dict[str, DatasetEntry]]:
-    read: dict[str, Dataset] = {}
-    entries: dict[str, DatasetEntry] = {}
-    folders: dict[str, tuple[str, ...]] = {}
+    read, folders, entries = dict[str, Dataset](), dict[str, tuple[str, ...]](), dict[str, DatasetEntry]()
     for name, entry in document.datasets.items():
         members = {name: entry.path} if not entry.each else _members(name, Path(entry.path))
         for member, path in members.items():

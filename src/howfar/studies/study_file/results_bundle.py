@@ -290,17 +290,10 @@ def rerun_bundle(file: str | Path, data: str | Path, **options: Unpack[StudyFile
 
 def compare_results(name: str, before: Result, after: Result) -> StudyAgreement:
     """Compare every value of two results of a study: numbers within the tolerance, the rest exactly."""
-    values = different = 0
-    largest, first = 0.0, ""
-    for place, old, new in _pairs(before, after):
-        values += 1
-        gap = _difference(old, new)
-        if gap > TOLERANCE:
-            different += 1
-            first = first or place
-        if math.isfinite(gap):
-            largest = max(largest, gap)
-    return StudyAgreement(name, values, different, largest, first)
+    gaps = [(place, _difference(old, new)) for place, old, new in _pairs(before, after)]
+    different = [place for place, gap in gaps if gap > TOLERANCE]
+    largest = max((gap for _, gap in gaps if math.isfinite(gap)), default=0.0)
+    return StudyAgreement(name, len(gaps), len(different), largest, different[0] if different else "")
 
 
 def _pairs(before: Result, after: Result) -> Iterator[tuple[str, Any, Any]]:
@@ -334,12 +327,9 @@ def _walk(place: str, old: Any, new: Any) -> Iterator[tuple[str, Any, Any]]:
 
 def _difference(old: Any, new: Any) -> float:
     """Return the relative difference of two numbers; for other values, 0 if equal and infinity otherwise."""
-    if old == new or (_undefined(old) and _undefined(new)):
+    old, new = (None if value != value else value for value in (old, new))
+    if old == new:
         return 0.0
-    if any(_undefined(value) or isinstance(value, bool) or not isinstance(value, int | float) for value in (old, new)):
+    if any(isinstance(value, bool) or not isinstance(value, int | float) for value in (old, new)):
         return math.inf
     return float(abs(old - new) / max(abs(old), abs(new), 1e-6))
-
-
-def _undefined(value: Any) -> bool:
-    return value is None or (isinstance(value, float) and math.isnan(value))

@@ -1,12 +1,10 @@
 """Run the studies of a study file in turn, reuse finished ones, write one report, and estimate the remaining work."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
@@ -124,6 +122,38 @@ def _hash(content: Any) -> str:
 LOCK, PAGE = ".lock", "report.html"
 
 
+@dataclass(frozen=True)
+class Plan:
+    """Hold a checked study file, its text, run folder, the key of each study, and the names of those to run."""
+
+    text: str
+    file: CheckedFile
+    root: Path
+    execution: Execution
+    keys: dict[str, str]
+    title: str
+    folder_of_file: Path
+    wanted: Collection[str]
+    device: str
+
+    def kept(self, planned: Planned) -> Result | None:
+        """Load a study's result if its key is unchanged; return None if the study must run."""
+        done = done_in(self.root / planned.name)
+        if done is None or done.key != self.keys[planned.name]:
+            return None
+        try:
+            return planned.kind.result.load(self.root / planned.name)
+        except HowfarError:
+            return None
+
+    def loaded_inputs(self) -> Inputs:
+        """Load the wanted unfinished studies' networks as inputs; raise `MissingPathError` that lists all that are missing."""
+        unfinished = [each for each in self.file.studies if each.name in self.wanted and self.kept(each) is None]
+        inputs = Inputs(self.file, self.root, self.execution, self.device)
+        refuse_missing(missing_networks(self.file.document, unfinished, inputs.backbone))
+        return inputs
+
+
 @with_options(StudyFileOptions)
 def study(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyRun:
     """Run every unfinished study of a study file, and write one report of all.
@@ -180,7 +210,7 @@ def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
         records, fresh = list[StudyRecord](), False
         studies = plan.file.studies
         for planned in bar(studies, progress=given["progress"], total=len(studies), unit="study", desc="studies"):
-            result, key, folder = plan.kept(planned), plan.keys[planned.name], plan.folder(planned)
+            result, key, folder = plan.kept(planned), plan.keys[planned.name], plan.root / planned.name
             if result is None and planned.name not in plan.wanted:
                 continue
             if result is None:
@@ -217,42 +247,6 @@ def run_plan(plan: Plan, given: StudyFileOptions) -> StudyRun:
         return run
 
 
-@dataclass(frozen=True)
-class Plan:
-    """Hold a checked study file, its text, run folder, the key of each study, and the names of those to run."""
-
-    text: str
-    file: CheckedFile
-    root: Path
-    execution: Execution
-    keys: dict[str, str]
-    title: str
-    folder_of_file: Path
-    wanted: Collection[str]
-    device: str
-
-    def folder(self, planned: Planned) -> Path:
-        """Return the folder of a study's result."""
-        return self.root / planned.name
-
-    def kept(self, planned: Planned) -> Result | None:
-        """Load a study's result if its key is unchanged; return None if the study must run."""
-        done = done_in(self.folder(planned))
-        if done is None or done.key != self.keys[planned.name]:
-            return None
-        try:
-            return planned.kind.result.load(self.folder(planned))
-        except HowfarError:
-            return None
-
-    def loaded_inputs(self) -> Inputs:
-        """Load the wanted unfinished studies' networks as inputs; raise `MissingPathError` that lists all that are missing."""
-        unfinished = [each for each in self.file.studies if each.name in self.wanted and self.kept(each) is None]
-        inputs = Inputs(self.file, self.root, self.execution, self.device)
-        refuse_missing(missing_networks(self.file.document, unfinished, inputs.backbone))
-        return inputs
-
-
 def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str] | None = None) -> Plan:
     """Read and check a study file, and compute each study's key; `places` says where datasets lie that have moved."""
     document, written = read_document(file, places)
@@ -284,7 +278,7 @@ def plan_of(file: str | Path, given: StudyFileOptions, places: Mapping[str, str]
     for planned in checked_file.studies:
         with _naming(planned):
             if planned.name in wanted:
-                planned.kind.check(planned.settings, Inputs(checked_file, plan.folder(planned), execution, plan.device))
+                planned.kind.check(planned.settings, Inputs(checked_file, plan.root / planned.name, execution, plan.device))
         plan.keys[planned.name] = key_of(planned, checked_file, prints, plan.keys)
     return plan
 
@@ -378,30 +372,28 @@ def estimate(file: str | Path, **options: Unpack[StudyFileOptions]) -> StudyEsti
     for planned in plan.file.studies:
         if plan.kept(planned) is not None:
             studies.append(Estimated(planned.name, planned.kind.name, IS_DONE, 0, 0, 0.0, 0))
-        elif planned.name in plan.wanted:
-            studies.append(_estimated(planned, replace(inputs, folder=plan.folder(planned)), rate_of, seen))
+            continue
+        if planned.name not in plan.wanted:
+            continue
+        # What the study has to compute, by the rates of its backbones and models.
+        work: Work = planned.kind.work(planned.settings, replace(inputs, folder=plan.root / planned.name))
+        images, seconds, size = 0, 0.0, 0.0
+        for backbone, names in work.embedded.items():
+            fresh = [name for name in names if (backbone, name) not in seen]
+            seen |= {(backbone, name) for name in fresh}
+            count = sum(len(inputs.dataset(name)) for name in fresh)
+            # A perturbed backbone NAME+CHANGE costs what its backbone does.
+            rate = rate_of(_embedding, backbone.partition("+")[0])
+            images, seconds, size = images + count, seconds + count * rate.seconds, size + count * rate.kept
+        trainings = sum(times for times, _ in work.trained.values())
+        for model, (times, examples) in work.trained.items():
+            rate = rate_of(_learning, model)
+            seconds, size = seconds + times * examples * rate.learning, size + times * rate.once
+        for model, maps in work.predicted.items():
+            rate = rate_of(_learning, model)
+            seconds, size = seconds + maps * rate.seconds, size + maps * rate.kept
+        studies.append(Estimated(planned.name, planned.kind.name, TO_DO, images, trainings, seconds, round(size)))
     return StudyEstimate(str(plan.root), tuple(studies))
-
-
-def _estimated(planned: Planned, inputs: Inputs, rate_of: Callable[..., Rate], seen: set[tuple[str, str]]) -> Estimated:
-    """Add up what a study has to compute, by the rates of its backbones and models; `seen` are the embedded datasets."""
-    work: Work = planned.kind.work(planned.settings, inputs)
-    images, seconds, size = 0, 0.0, 0.0
-    for backbone, names in work.embedded.items():
-        fresh = [name for name in names if (backbone, name) not in seen]
-        seen |= {(backbone, name) for name in fresh}
-        count = sum(len(inputs.dataset(name)) for name in fresh)
-        # A perturbed backbone NAME+CHANGE costs what its backbone does.
-        rate = rate_of(_embedding, backbone.partition("+")[0])
-        images, seconds, size = images + count, seconds + count * rate.seconds, size + count * rate.kept
-    trainings = sum(times for times, _ in work.trained.values())
-    for model, (times, examples) in work.trained.items():
-        rate = rate_of(_learning, model)
-        seconds, size = seconds + times * examples * rate.learning, size + times * rate.once
-    for model, maps in work.predicted.items():
-        rate = rate_of(_learning, model)
-        seconds, size = seconds + maps * rate.seconds, size + maps * rate.kept
-    return Estimated(planned.name, planned.kind.name, TO_DO, images, trainings, seconds, round(size))
 
 
 def _embedding(inputs: Inputs, name: str) -> Rate:
