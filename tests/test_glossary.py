@@ -48,7 +48,7 @@ def test_a_word_is_found_by_any_spelling(word, name):
 
 
 def headers(file: Path) -> Iterator[str]:
-    """Yield the column heads that a file prints: of variables named header, and of what functions named table return."""
+    """Yield the column heads that a file prints: of variables named header, functions named table and each TableColumn."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         values: list[ast.AST | None] = []
         if isinstance(node, ast.Assign | ast.AnnAssign) and "header" in ast.unparse(node).partition("=")[0].lower():
@@ -56,6 +56,8 @@ def headers(file: Path) -> Iterator[str]:
         elif isinstance(node, ast.FunctionDef) and (node.name == "table" or node.name.endswith("_table")):
             returned = [each.value for each in ast.walk(node) if isinstance(each, ast.Return)]
             values = [value.elts[0] for value in returned if isinstance(value, ast.Tuple)]
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "TableColumn":
+            values = [ast.Tuple(node.args[:1])]
         for value in values:
             for cell in value.elts if isinstance(value, ast.Tuple | ast.List) else ():
                 if isinstance(cell, ast.Constant):

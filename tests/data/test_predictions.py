@@ -169,9 +169,6 @@ def test_maps_are_matched_without_their_endings_the_png_first(tmp_path: Path) ->
     maps = match_maps(roads("1.jpg", "a/2.v2.jpg", "b/2.v2.jpg"), folder)
     assert below(maps) == {"1.jpg": "1.png", "a/2.v2.jpg": "a/2.v2.npy", "b/2.v2.jpg": "b/2.v2.tif"}
     assert (maps.missing, maps.extra, maps.doubled) == ({}, (), ("1.jpg",))
-    both = match_maps(roads("1.jpg", "1.png"), folder)
-    assert below(both) == {"1.jpg": "1.png"}
-    assert both.missing == {"1.png": "the map 1.png is that of 1.jpg: give the two images names of their own"}
 
 
 def test_missing_and_extra_maps_are_told(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from howfar.errors import InputError
-from howfar.projection import Projector, project, sums
+from howfar.projection import Projector, gram_and_moments, project
 
 SIZES = [1e3, 1e6, 1e9, 1e12]
 
@@ -39,8 +39,8 @@ def with_cell(size: float, kind: type, n: int, m: int, q: int) -> tuple[NDArray[
 def floor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> float:
     """Products as few are computed, and as many of float32 values are; the relative error that they may leave."""
     if request.param == "float32 products":
-        monkeypatch.setattr(sums, "GRAM_LARGE", 0)
-        monkeypatch.setattr(sums, "MOMENTS_LARGE", 0)
+        monkeypatch.setattr(gram_and_moments, "GRAM_LARGE", 0)
+        monkeypatch.setattr(gram_and_moments, "MOMENTS_LARGE", 0)
         return 1e-4
     return 0.0
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.spatial.distance import cdist
 
 from howfar.arrays import as_rows
-from howfar.projection import Projection, Projector, joint_pca, project, sums
+from howfar.projection import Projection, Projector, gram_and_moments, joint_pca, project
 from howfar.projection.gram_and_moments import both_grams, cross_gram, joined, moments, own_gram
 
 
@@ -44,8 +44,8 @@ class Counted:
 @pytest.fixture
 def single(monkeypatch: pytest.MonkeyPatch) -> None:
     """Every product of float32 features in float32, however few."""
-    monkeypatch.setattr(sums, "GRAM_LARGE", 0)
-    monkeypatch.setattr(sums, "MOMENTS_LARGE", 0)
+    monkeypatch.setattr(gram_and_moments, "GRAM_LARGE", 0)
+    monkeypatch.setattr(gram_and_moments, "MOMENTS_LARGE", 0)
 
 
 @pytest.mark.usefixtures("single")

@@ -201,26 +201,12 @@ def dataset_fields(
         mask = mask_of.get(stem(path))
         return below / mask if mask is not None else images_at / beside[stem(path)] if stem(path) in beside else None
 
-    same_stem: list[tuple[str, str]] = []
-
-    def paired() -> Iterator[Item]:
-        before = ""
-        for path in sorted_texts(images, key=natural_key):
-            mask = None if path in drawn else mask_at(path)
-            if mask is not None and stem(path) == stem(before):
-                same_stem.append(
-                    (path_text(f"{images_at / path}"), f"{before} has the same mask: give the two images different names")
-                )
-            elif path not in drawn:
-                yield Item(path, images_at / path, mask)
-                before = path
-
-    items = ItemTable.of(paired())
-    faults = [*faults, *same_stem]
+    ordered = (path for path in sorted_texts(images, key=natural_key) if path not in drawn)
+    items = ItemTable.of(Item(path, images_at / path, mask_at(path)) for path in ordered)
     if mask_of.passed_over:
         rest = "" if len(mask_of.passed_over) == 1 else f" (as {counted(len(mask_of.passed_over) - 1, 'other')} here)"
         reason = f"another mask of the same image is taken{rest}: a PNG, else the first by name"
-        faults.append((path_text(f"{below / mask_of.passed_over[0]}"), reason))
+        faults = [*faults, (path_text(f"{below / mask_of.passed_over[0]}"), reason)]
     if drawn:
         reason = f"a mask among the images ({counted(len(drawn), 'is', 'are')} called so), taken for that of its image"
         faults = [*faults, (path_text(f"{images_at / min(drawn, key=natural_key)}"), reason)]

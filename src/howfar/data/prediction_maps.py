@@ -88,22 +88,15 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
     if not maps and not faults:
         raise InputError(f"no map below {root}: predictions are 8-bit grey images (or .npy arrays), one for each image")
     keys = match_names(dataset, maps)
-    owners = {key: image for image, key in reversed(keys.items())}
-    files = {image: root / maps[key][0] for image, key in keys.items() if key in maps and owners[key] == image}
+    files = {image: root / maps[key][0] for image, key in keys.items() if key in maps}
     if not files:
         raise InputError(no_match(dataset, "map", shown, [names[0] for names in maps.values()] or list(faults)))
-
-    def reason(key: str) -> str:
-        taken = (
-            f"the map {maps[key][0]} is that of {owners[key]}: give the two images names of their own" if key in maps else ""
-        )
-        return taken or faults.get(key, f"no map {key}.* below {shown}")
-
+    used = set(keys.values())
     return MatchedMaps(
         folder=root,
         files=files,
-        missing={image: reason(key) for image, key in keys.items() if image not in files},
-        extra=tuple(names[0] for key, names in maps.items() if key not in owners),
+        missing={image: faults.get(key, f"no map {key}.* below {shown}") for image, key in keys.items() if key not in maps},
+        extra=tuple(names[0] for key, names in maps.items() if key not in used),
         doubled=tuple(image for image, key in keys.items() if len(maps.get(key, ())) > 1),
     )
 

@@ -108,7 +108,6 @@ MANIFEST = "manifest.json"
 _ARRAY = ".npy"
 # A fixed moment, so that the same content is the same file.
 _MOMENT = (1980, 1, 1, 0, 0, 0)
-_ZIP = b"PK"
 _DAMAGED = (zipfile.BadZipFile, zlib.error, KeyError, ValueError, EOFError, OSError, RuntimeError, OverflowError)
 
 
@@ -131,10 +130,6 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         raise MissingPathError(f"nothing at {path}: check the path")
     if path.is_dir():
         raise InputError.of("file", "must be a profile or another archive of howfar", f"{path}, a folder", "name the file")
-    with path.open("rb") as file:
-        if file.read(2) not in (b"", _ZIP):
-            remedy = "name the .howfar file that howfar profile wrote"
-            raise InputError.of("file", "must be a profile or another archive of howfar", str(path), remedy)
     try:
         with zipfile.ZipFile(path) as archive:
             check_file(unpacked_bytes(archive), path, path.stat().st_size)

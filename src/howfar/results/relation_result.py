@@ -88,7 +88,7 @@ def slice_columns(slices: Sequence[Slice]) -> list[TableColumn]:
     rest = TableColumn("less the rest", lambda each: signed(each.difference, 3), "difference")
     p = TableColumn("p", lambda each: SMALL if each.small else format_p(each.p_value), "p_value")
     if any(isinstance(each, PerformanceSlice) for each in slices):
-        scored, listed = (TableColumn(title, title, title) for title in ("scored", "listed"))
+        scored, listed = TableColumn("scored", "scored", "scored"), TableColumn("listed", "listed", "listed")
         mean = TableColumn("mean [95 % CI]", lambda each: Interval(each.mean, *(each.mean_ci or ())), "mean")
         estimate = TableColumn("estimate", lambda each: format_number(each.estimate, 3), "estimate")
         return [*first, scored, mean, rest, p, estimate, listed]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial as bound
@@ -72,10 +73,15 @@ DOUBLED: Final = "more than one map"
 
 
 def doubled_notes(maps: MatchedMaps) -> Iterator[str]:
-    """Yield a note on images with several maps, if any."""
+    """Yield a note on images with several maps, and on each map of several images."""
     if maps.doubled:
         what = have(len(maps.doubled), DOUBLED)
         yield f"{what} below {maps.folder} ({examples(maps.doubled)}): the PNG is taken, else the first by name"
+    images: dict[Path, list[str]] = defaultdict(list)
+    for name, file in maps.files.items():
+        images[file].append(name)
+    for shared in (names for names in images.values() if len(names) > 1):
+        yield f"{len(shared)} images have one map, since their names differ only in the ending ({examples(shared)})"
 
 
 @dataclass(frozen=True, eq=False)

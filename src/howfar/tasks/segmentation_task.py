@@ -1,6 +1,5 @@
 """Implement binary segmentation: read probability maps and masks, and measure maps at a threshold or over all."""
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial as bound
@@ -307,11 +306,6 @@ class SegmentationTask(task.Task):
             yield "the maps hold nothing but 0 and 1: all thresholds give the same, and signals of confidence say nothing"
         for _, maps in sources.named:
             yield from extra_notes(maps)
-        images: dict[object, list[str]] = defaultdict(list)
-        for name, file in sources.main.files.items():
-            images[file].append(name)
-        for shared in (names for names in images.values() if len(names) > 1):
-            yield f"{len(shared)} images have one map, since their names differ only in the ending ({examples(shared)})"
         # The threshold.
         if cut.tuned_on is not None:
             tuning = set(cut.tuned_on.images["content"])

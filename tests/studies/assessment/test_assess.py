@@ -230,7 +230,7 @@ def test_a_site_without_foreground_has_no_f_and_is_told_how_often_some_is_predic
         howfar.assess(places / "road", blank, tmp_path / "other", predictions=maps, partial=True, **QUICK)
     Image.new("L", (48, 48)).save(blank / "masks" / f"{files[0].stem}.png")
     whole = blank_sites([howfar.evaluate(blank, maps / "blank", threshold=0.5, progress=False)])["blank"]
-    assert (whole.n, whole.masked, whole.whole) == (6, 6, True)
+    assert (whole.n, whole.masked) == (6, 6)
     commands = Commands("p=/p", {"blank": "blank=/b"}, "", Path("maps"), Path("run"))
     assert next_of_blank("blank", whole, commands).action == "check"
     assert not blank_sites([howfar.evaluate(places / "near", maps / "near", threshold=0.5, progress=False)])

@@ -24,7 +24,6 @@ from howfar.studies.check.rules import (
     SourcedInterval,
     decisions_of,
     labels_to_decide,
-    moment,
     read_rules,
     write_start,
 )
@@ -369,13 +368,6 @@ def test_a_later_format_and_wrong_places_are_refused(tmp_path: Path) -> None:
             add(wrong, row("a"))
     with pytest.raises(InputError, match="can be read"):
         log.read(tmp_path)
-
-
-def test_rows_are_split_at_a_moment() -> None:
-    rows = [row("a", "2026-01-01T00:00:00+00:00"), row("b", "2026-01-02T00:00:00+00:00")]
-    before, after = log.split(rows, moment("2026-01-02"))
-    assert [each.key for each in before], [each.key for each in after] == (["a"], ["b"])
-    assert log.split(rows, None) == ((), tuple(rows))
 
 
 @pytest.mark.parametrize(
