@@ -71,3 +71,14 @@ def export_label_studio(masks: Masks, label: str, file: Path, skipped: tuple[str
 def written(file: Path, text: str) -> Path:
     file.write_text(text, encoding="utf-8")
     return file
+
+
+SIDES = (12, 17)
+
+
+def mask_of(number: int, height: int = 2) -> NDArray[np.bool_]:
+    """Draw a rectangle whose sides grow with a number, with one pixel left out."""
+    mask = np.zeros(SIDES, np.bool_)
+    mask[2 : 2 + height + number, 3 : 9 + number] = True
+    mask[3, 4] = False
+    return mask

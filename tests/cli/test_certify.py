@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from certified_site import write_site
 from howfar.results.certificate_result import Certificate
+from sites_with_maps import write_site
 
 HANDED_OUT = {
     "chosen.txt", "chosen.csv", "contact_sheet.png", "coco.json", "cvat.xml", "label_studio.json", "label_studio.xml", "masks",

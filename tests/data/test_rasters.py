@@ -24,7 +24,7 @@ from howfar.data.image_decoding import picture
 from howfar.data.raster_windows import geojson, outlines_of
 from howfar.errors import InputError
 from howfar.pixel_options import reading_pixels
-from worlds.masks_as_maps import assess_masks
+from sites_with_maps import assess_masks
 
 rasterio = pytest.importorskip("rasterio")
 PLACE: dict[str, Any] = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_500_000)}

@@ -19,8 +19,8 @@ from howfar.data.bands_and_range import file_values
 from howfar.data.image_decoding import _PILLOW
 from howfar.errors import ImageError, InputError
 from howfar.pixel_options import PixelReading, file_and_reading, reading_pixels
+from sites_with_maps import assess_masks
 from undrawn import no_figures
-from worlds.masks_as_maps import assess_masks
 
 pydicom = pytest.importorskip("pydicom")
 nibabel = pytest.importorskip("nibabel")

@@ -12,10 +12,10 @@ from huggingface_hub import ModelCard
 
 import howfar
 from assessed_sites import assessment
-from certified_site import write_site
 from howfar.cli.main import run
 from howfar.integrations.model_card import write_card
 from howfar.significance.bootstrap import average, image_weights
+from sites_with_maps import write_site
 
 EXISTING = """---
 license: mit

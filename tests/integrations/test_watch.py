@@ -22,7 +22,6 @@ import pytest
 from PIL import Image
 
 import howfar
-from certified_site import write_site
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError
@@ -30,6 +29,7 @@ from howfar.explore.server import serving
 from howfar.integrations import watch as module
 from howfar.integrations.watch import Watch, WatchPage
 from howfar.studies.check import log_and_alarm as log
+from sites_with_maps import write_site
 
 RULES: dict[str, Any] = {"images": {"at_least": 3}, "alarm": {"at_least": 0.7}}
 

@@ -17,7 +17,7 @@ from howfar.data.annotations import FirstLabels, label_names
 from howfar.errors import InputError
 from howfar.report.labelling_files import write_selection
 from howfar.results import Pick, Provenance, Selection
-from worlds.label_masks import SIDES, mask_of
+from label_tools import SIDES, mask_of
 
 ODD = 'a <b> & "c" ünï 道路 #1.png'
 NAMES = ("1.png", "below/2.png", ODD)

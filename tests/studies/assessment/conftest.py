@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from graded_maps import write_maps
 from howfar.demo import write_dataset
+from sites_with_maps import write_maps
 
 SIDE = 48
 SHIFT = {"road": 0.0, "near": 0.2, "mid": 0.4, "far": 0.6, "new": 0.3}

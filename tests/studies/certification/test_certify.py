@@ -11,7 +11,6 @@ from PIL import Image
 from torch import nn
 
 import howfar
-from certified_site import write_site
 from howfar.data import content_hash
 from howfar.data.prediction_maps import write_map
 from howfar.errors import InputError, LeakError, StoreError
@@ -22,6 +21,7 @@ from howfar.sampling import draw, mean
 from howfar.segmenters.checkpoint import CheckpointCard
 from howfar.studies.certification.certified_quantity import first, parse_until, sample_of
 from howfar.tasks.segmentation_task import MEASURES
+from sites_with_maps import write_site
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 COUNT = 24

@@ -8,13 +8,13 @@ import pytest
 from PIL import Image
 
 import howfar
-from certified_site import write_site
 from howfar.data.prediction_maps import write_map
 from howfar.errors import InputError
 from howfar.results.certificate_result import Certificate
 from howfar.sampling import difference, plan_zone, zone_tests
 from howfar.studies.certification.certified_quantity import share_below
 from howfar.studies.certification.certify import plan_labels
+from sites_with_maps import write_site
 
 COUNT = 30
 

@@ -11,10 +11,10 @@ import pytest
 from PIL import Image
 
 import howfar
-from certified_site import write_site
 from howfar.errors import HowfarError, StoreError
 from howfar.results.certificate_result import Certificate
 from howfar.studies.certification.verify_certificate import Verification
+from sites_with_maps import write_site
 
 pytestmark = pytest.mark.usefixtures("undrawn")
 COUNT = 24

@@ -9,7 +9,6 @@ import pandas as pd
 import pytest
 
 import howfar
-from certified_site import write_site
 from howfar.data import parse
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, MissingPathError
@@ -18,6 +17,7 @@ from howfar.results.certificate_result import Zone
 from howfar.results.relation_result import Gate, GateReading, SetEstimate
 from howfar.studies.check import log_and_alarm as logs
 from howfar.studies.check.check_site import certifying
+from sites_with_maps import write_site
 
 RULES: dict[str, Any] = {"images": {"at_least": 10}, "performance": {"at_least": 0.6}, "gate": "inside"}
 

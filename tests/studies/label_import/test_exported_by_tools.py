@@ -11,7 +11,7 @@ from PIL import Image
 import howfar
 from howfar.data import Dataset, read_mask
 from howfar.data.annotation_formats import from_brush, to_brush
-from worlds.label_masks import SIDES, mask_of
+from label_tools import SIDES, mask_of
 
 NAMES = ("ünï 1.png", "2.png")
 INSTALL = "which howfar's extras do not bring, at half a gigabyte: pip install "

@@ -15,8 +15,7 @@ import howfar
 from howfar.data import Dataset, read_mask
 from howfar.errors import InputError
 from howfar.results import Pick, Provenance, Selection
-from label_tools import export_coco, export_cvat, export_label_studio, written
-from worlds.label_masks import SIDES, mask_of
+from label_tools import SIDES, export_coco, export_cvat, export_label_studio, mask_of, written
 
 ODD = 'a <b> & "c" ünï 道路 #1?.png'
 NAMES = ("1.png", "below/2.png", ODD)

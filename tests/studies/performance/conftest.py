@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import howfar
-from graded_maps import write_maps
 from howfar.demo import write_dataset
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.studies.evaluate_predictions import evaluate
 from howfar.studies.performance.relate import relate
+from sites_with_maps import write_maps
 
 SIDE = 48
 COUNTS = {"road": 10, "near": 16, "far": 17, "new": 9, "bare": 8}
