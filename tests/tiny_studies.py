@@ -1,8 +1,14 @@
-"""A tiny study file with two trained segmenters, which the tests of studies of trained models share."""
+"""A tiny study file with two trained segmenters, and a checkpoint of random weights."""
 
 from pathlib import Path
+from typing import Any
+
+import torch
 
 from howfar.demo import write_dataset
+from howfar.segmenters import build_segmenter
+from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
+from howfar.weights.state_dicts import hash_state_dict
 
 DATASETS = """
 [datasets]
@@ -48,3 +54,11 @@ def written(root: Path, text: str, name: str = "mine") -> Path:
     file = root / f"{name}.toml"
     file.write_text(text, encoding="utf-8")
     return file
+
+
+def tiny_checkpoint(seed: int = 0, size: int = 32, **data: Any) -> Checkpoint:
+    """Make a checkpoint of random weights; `data` says what it learnt from."""
+    torch.manual_seed(seed)
+    state = build_segmenter("deepcrack", {"width": 4}, pretrained=False).state_dict()
+    learnt = {"primary": "roads", "images": 1, "contents": [], "held_out": [], **data}
+    return Checkpoint(CheckpointCard("deepcrack", {"width": 4}, size, hash_state_dict(state), {}, learnt, (), None), state)

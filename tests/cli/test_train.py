@@ -11,7 +11,7 @@ from howfar.demo import write_dataset
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.training.lightning_module import Keep
-from tiny_checkpoints import tiny_checkpoint
+from tiny_studies import tiny_checkpoint
 
 TINY = ("--model", "deepcrack", "--option", "width=4", "--weights", "none", "--size", "32", "--batch", "4", "--device", "cpu")
 

@@ -19,7 +19,7 @@ from howfar.errors import InputError
 from howfar.pixel_options import reading_pixels
 from howfar.selection import named
 from howfar.studies.select_images import pick_by_group
-from tiny_checkpoints import tiny_checkpoint
+from tiny_studies import tiny_checkpoint
 
 av = pytest.importorskip("av")
 RATE = 10

@@ -126,11 +126,7 @@ SHAPES = r"^prediction and mask must have one shape, got \(\(2, 3\), \(3, 2\)\):
         (as_tolerance, [-1, float("nan"), float("inf"), "two", None], r"^tolerance must be a "),
         (lambda mask: count(np.zeros((2, 3)), mask), [np.zeros((3, 2), dtype=bool)], SHAPES),
         (stack, [[]], "at least one image, got none"),
-        (
-            lambda tolerance: count(np.ones((2, 3)), np.ones((2, 3), bool), tolerance),
-            [4],
-            "longer side of each map, here 3 pixels",
-        ),
+        (lambda far: count(np.ones((2, 3)), np.ones((2, 3), bool), far), [4], "longer side of each map, here 3"),
     ],
 )
 def test_bad_input_is_refused(call: Callable[[Any], Any], wrong: list[Any], line: str) -> None:

@@ -12,7 +12,7 @@ from howfar.pipeline.prediction import load_model, predict
 from howfar.segmenters import norm_adaptation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.norm_adaptation import ADAPTED, adapt_statistics
-from tiny_checkpoints import tiny_checkpoint
+from tiny_studies import tiny_checkpoint
 
 SIDE = 32
 

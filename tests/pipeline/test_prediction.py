@@ -19,7 +19,7 @@ from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError
 from howfar.pipeline.prediction import Model, Predicted, load_model, predict
 from howfar.segmenters.predictor import Reading
-from tiny_checkpoints import tiny_checkpoint
+from tiny_studies import tiny_checkpoint
 
 SIDE = 32
 

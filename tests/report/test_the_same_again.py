@@ -26,7 +26,7 @@ from howfar.results.adaptation_result import Adaptation
 from howfar.results.backbones_result import BackboneComparison
 from howfar.results.matrix_result import Matrix
 from howfar.results.segmenter_studies import Prompting
-from tiny_checkpoints import tiny_checkpoint
+from tiny_studies import tiny_checkpoint
 
 QUICK = ("--components", "3", "--bootstrap", "9", "--permutations", "9")
 SIDE = 32

@@ -22,7 +22,7 @@ from howfar.results import Evaluation
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.studies import corruption
 from howfar.studies.corruption import CorruptedSets, corrupt
-from tiny_checkpoints import tiny_checkpoint
+from tiny_studies import tiny_checkpoint
 
 SOME = "fade=0.5,mosaic=1,texture=0.3"
 NAMES = ["roads", "roads·fade 0.5", "roads·mosaic 2×", "roads·texture 0.3"]
