@@ -94,7 +94,7 @@ CHECKS: Final = (
     GateCheck(
         "distance",
         "i_dist",
-        "relative distance in the primary's subspace",
+        "relative distance in a PCA of the primary alone",
         0.1,
         larger="farther from the primary than any labelled site",
     ),
@@ -110,7 +110,7 @@ CHECKS: Final = (
         "residual",
         "relative reconstruction error",
         0.1,
-        larger="its features fit the primary's PCA less well than any labelled site's",
+        larger="its features fit the primary's PCA less well than those of any labelled site",
     ),
     GateCheck(
         "share",
@@ -123,12 +123,12 @@ CHECKS: Final = (
     GateCheck(
         "scale",
         "foreground_width",
-        "mean distance of a foreground pixel from the background",
+        "mean distance of a predicted foreground pixel from the background",
         0.5,
         below=0.5,
         unit=" px",
-        larger="structures wider than on any labelled site",
-        smaller="structures thinner than on any labelled site",
+        larger="predicted structures wider than on any labelled site",
+        smaller="predicted structures thinner than on any labelled site",
         positive=True,
         by_tiles=True,
     ),

@@ -24,7 +24,8 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     apart = ""
     if doubted:
         lists = doc.plural(len(doubted), "list", "lists")
-        apart = f" Not counted: the {lists} of {doc.listing(doubted)}, outside the gate and without labels."
+        verb, they = ("is", "it lies") if len(doubted) == 1 else ("are", "these sites lie")
+        apart = f" The {lists} of {doc.listing(doubted)} {verb} not counted, as {they} outside the gate, without labels."
     total, listed = sum(row.n for row in believed), sum(row.listed for row in believed)
     if not listed:
         rate = percentage_of(relation.settings.error_rate)
@@ -38,8 +39,7 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     kind = "dataset" if task is None else "site"
     sets = f"{len(believed):,} {kind}{doc.plural(len(believed))}"
     empty = [row.dataset for row in believed if not row.listed]
-    lists = doc.plural(len(empty), "list", "lists")
-    none = f" The {lists} of {doc.listing(empty, most=2)} {doc.plural(len(empty), 'is', 'are')} empty." if empty else ""
+    none = f" No image of {doc.listing(empty, most=2)} is listed." if empty else ""
     # An assessment says below its table that lists use no label.
     known = " A dataset's list is made without its labels." if task is None else ""
     return f"Of {total:,} images of {sets}, {listed:,} {those} {score}: {among}.{none}{known}{apart}{supposed}"

@@ -18,7 +18,8 @@ WITHOUT_LABELS = (
     "failures and hold false alarms."
 )
 BRACKETS = (
-    "OUTSIDE: no other site with labels is like it. Trust no value in round brackets; where a score was measured, use that."
+    "OUTSIDE: the site differs too much from every other labelled site. Trust no value in round brackets; where a score "
+    "was measured, use that."
 )
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]

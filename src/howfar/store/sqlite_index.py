@@ -124,7 +124,9 @@ class Index:
         self._names: dict[int, str] = {}
         self._newest, self._private = 0, MOST_SHARDS
         with _as_index_errors():
-            self._connection = sqlite3.connect("", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True)
+            self._connection = sqlite3.connect(
+                "", timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False, uri=True
+            )
             finalize(self, _close, self._connection, self._pid)
             for setting in _SETTINGS:
                 self._connection.execute(f"PRAGMA {setting}")

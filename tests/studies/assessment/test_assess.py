@@ -84,7 +84,7 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(place
         == f"howfar certify walls={places / 'walls'} --predictions {places / 'maps' / 'walls'} -k 6 --threshold 0.25"
     )
     assert found.first.startswith("On 8 images of road the model scores F ")
-    assert "at threshold 0.25 (chosen on these). howfar cannot know" in found.first
+    assert "at threshold 0.25 (chosen on the same images). howfar cannot know" in found.first
     assert found.footer()[0] == found.first
     assert found.footer()[1].startswith(walls.answer)
     told = any(note.startswith("howfar cannot train your model. Its command “howfar adapt”") for note in found.notes)

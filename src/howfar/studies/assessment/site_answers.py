@@ -43,10 +43,11 @@ UNKNOWN_NETWORK = "unetplusplus"
 def own_words(own: OwnScore, primary: str, count: int, performance_name: str, held_out: bool) -> str:
     """State the model's score on the labelled of the primary's `count` images, the threshold, and a better one if worth it."""
     images = f"{'held-out ' if held_out else ''}{'image' if own.n == 1 else 'images'}"
-    among = f"{own.n} of {count} images" if own.n < count and not held_out else f"{own.n} {images}"
-    said = f"On {among} of {primary} the model scores {performance_name} {own.performance:.2f}"
+    some = own.n < count and not held_out
+    among = f"the {own.n} labelled {images} of {primary} (of {count})" if some else f"{own.n} {images} of {primary}"
+    said = f"On {among} the model scores {performance_name} {own.performance:.2f}"
     if own.threshold is not None:
-        source = own.source.replace(f"{own.n} {images} of {primary}", "these" if own.n > 1 else "this one")
+        source = own.source.replace(f"{own.n} {images} of {primary}", "the same images" if own.n > 1 else "the same image")
         said = f"{said}, at threshold {own.threshold:.2f} ({source})"
         if own.best is not None and own.best_threshold is not None and own.best - own.performance >= CHANGES:
             said = f"{said}; at {own.best_threshold:.2f}, the best for these images, it would score {own.best:.2f}"
@@ -86,7 +87,7 @@ def answer(
         if says_nothing(estimate.low, estimate.high):
             hidden = "Without its labels, the interval would have been too wide to use."
         reasons = reasons.replace("any labelled", "any other labelled").replace("; labelled sites", "; other labelled sites")
-        doubt = reasons and f"If {site} had no labels, no estimate would be trusted: {reasons}."
+        doubt = reasons and f"Without its labels, no estimate of {site} would be trusted: {reasons}."
         return " ".join(filter(None, (said, failing, hidden, doubt)))
     if reasons:
         return f"{site}: no estimate can be trusted here. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()
@@ -174,9 +175,9 @@ class Enough:
 
     def words(self, performance_name: str) -> str:
         """State the minimum, where it comes from, and what sets another."""
-        less = "" if self.home is None or self.score <= self.tau else f", {DROP:g} below that of {self.home[0]}"
+        less = "" if self.home is None or self.score <= self.tau else f": {DROP:g} below the score on {self.home[0]}"
         option = "--tau sets another minimum" if self.home else "--tau"
-        return f"A site should reach {performance_name} {self.score:g}{less} ({option})."
+        return f"A site should reach at least {performance_name} {self.score:g}{less} ({option})."
 
     def nothing(self, score: str) -> str:
         """Write the advice where a score, measured or expected, is enough."""
@@ -277,8 +278,8 @@ def next_step(
             then = f"; where it lies outside still, label {few} (howfar certify)" if more else ""
             return NextStep("tile", f"predict by tiles, which costs no label, and assess again{then}.", commands.tile(site))
         text = (
-            f"label {few} images. The command below draws them at random and says where labels go. Repeat it when they are "
-            "labelled: it prints the score with an interval that holds however far the site is."
+            f"label {few} images. The command below draws them at random and says where labels go. When they are "
+            "labelled, run it again: it prints the score, with an interval that is valid at any distance."
         )
         return NextStep("certify", f"{text} {commands.task.if_blank}".rstrip(), commands.certify(site, "-k", str(few)))
     if estimate is not None and by_tiles is not None and not commands.tiled:
