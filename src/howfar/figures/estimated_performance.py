@@ -214,7 +214,7 @@ def _failures_caption(relation: Relation) -> Caption:
     values = [f"{dataset}: {relation.probable_failures(dataset)['image'].iloc[0]}" for dataset in listed]
     return Caption(
         FAILURES_TITLE,
-        "The listed images with the lowest estimates: the image, and beside it the prediction in colour over a pale copy.",
+        "The listed images with the lowest estimates: the image, and beside it the prediction in colour over a grey copy.",
         f"Rows of small photographs. The lowest estimates: {'; '.join(values)}.",
     )
 
