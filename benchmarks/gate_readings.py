@@ -118,7 +118,7 @@ def seen(one: howfar.Dataset, trained: Trained, kind: str = "", tiles: bool = Fa
 
 
 def width_of(prediction: NDArray[np.uint8], cut: float) -> float:
-    """Compute the mean distance of a predicted foreground pixel from the background, in pixels; NaN where there is none of either."""
+    """Compute the mean distance of a foreground pixel from the background, in pixels; NaN where there is none of either."""
     foreground = prediction / 255 > cut
     if not foreground.any() or foreground.all():
         return float("nan")
