@@ -1,4 +1,4 @@
-"""Serve a run's interactive page on this machine, save the images that the user picks, and select these."""
+"""Serve a run's interactive page locally, save the images picked there in picks.json, and make selections from these picks."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Report the paper's study of persons: how often another person's images are as close as the own (table 9, figures 30-32)."""
+"""Report the study of persons: how often other persons' images are as near as the same person's (table 9, figs. 30-32)."""
 
 from collections.abc import Iterator, Sequence
 from functools import partial

@@ -1,4 +1,4 @@
-"""Measure how steeply adapted models' F falls with distance (tables 3-5), and how false positives are suppressed (app. C)."""
+"""Study adapted models: the slope of F on distance (tables 3-5), and false positives on images without foreground (app. C)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Test by random relabellings whether two projected datasets, or the slices of one, come from one distribution."""
+"""Test by permutation if two projected datasets have one distribution, and if a slice is as far from P as the rest."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
