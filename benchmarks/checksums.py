@@ -26,7 +26,7 @@ from howfar.backbones import load_backbone
 from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.io import embedded_checksum
-from howfar.results import evaluation_result, result
+from howfar.results import evaluation_result, file_checks
 from howfar.store import FeatureStore, Store, shard_catalog, shards
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -155,7 +155,7 @@ def measured(run: Callable[[int], Any], costly: tuple[tuple[Any, str], ...], rep
 
 
 CHECKING = ((FeatureStore, "verify"), (shard_catalog.ShardCatalog, "check"), (embedded_checksum, "_digits"))
-READING = ((result, "check_table"), (result, "check_document"), (evaluation_result, "check_table"))
+READING = ((file_checks, "check_table"), (file_checks, "check_document"), (evaluation_result, "check_table"))
 WRITING = ((shards, "checksums_of"), (embedded_checksum, "_digits"))
 
 

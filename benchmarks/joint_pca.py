@@ -59,7 +59,7 @@ EARLIER = """
 next(projector.project([store.select([str(k) for k in range(n + m, n + 2 * m)])]))
 begin, started = time.perf_counter(), time.process_time()
 """
-DOUBLE = "sums.GRAM_LARGE = sums.MOMENTS_LARGE = 1 << 62"
+DOUBLE = "gram_and_moments.GRAM_LARGE = gram_and_moments.MOMENTS_LARGE = 1 << 62"
 SKLEARN = """
 both = np.concatenate([p.rows(0, n), s.rows(0, m)])
 begin, started = time.perf_counter(), time.process_time()
@@ -68,7 +68,7 @@ scores = pca.fit_transform(both)
 seconds, cpu = time.perf_counter() - begin, time.process_time() - started
 solver, found = pca._fit_svd_solver, (scores[:n], scores[n:])
 """
-HOW = "from howfar.projection.projector import Projector\nfrom howfar.projection import sums"
+HOW = "from howfar.projection.projector import Projector\nfrom howfar.projection import gram_and_moments"
 SCI = "from sklearn.decomposition import PCA"
 
 
