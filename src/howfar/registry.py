@@ -105,7 +105,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
     ),
     "study_sections": _entries(
         "paper.backbones_and_components_report: distance=distance_section",
-        "paper.edge_following: edges=section",
+        "paper.edge_following_report: edges=section",
         "paper.slopes_and_suppression_report: performance=performance_section",
         "report.adaptation_report: adaptation=section",
         "paper.model_pool_report: pool=section",
@@ -172,7 +172,7 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "report.study_report: section=write_section_report study=write_study_report",
         "report.certificate_report: certificate=write_certificate_report",
     ),
-    "edges_figures": _entries("paper.edge_following: edges_rows"),
+    "edges_figures": _entries("paper.edge_following_report: edges_rows"),
     "performance_figures": _entries("paper.slopes_and_suppression_report: performance_slopes"),
     "adaptations_figures": _entries("figures.adaptation_figures: adaptations_bars=adaptation_bars"),
     "suppression_figures": _entries("paper.slopes_and_suppression_report: suppression"),

@@ -254,7 +254,7 @@ JSON: dict[str, tuple[str, str, str]] = {
     "strategies": ("", "", "strategies summary"),
     "profile": ("{roads} --backbone pixels -o {out}.howfar", "", "settings performance"),
     "score": ("{world}/roads.howfar {new}/images/0001.jpg", "",
-              "dataset image i_dist i_dist_mean relative knn mahalanobis percentile p_value predicted_low "
+              "dataset image i_dist i_dist_mean relative knn mahalanobis percentile p_value predicted predicted_low "
               "predicted_high estimator flag reason"),
     "check": ("{world}/roads.howfar {new} --rules {world}/rules.yaml", "", "outcome exit_code decisions"),
     "watch": ("{new} --profile {world}/roads.howfar --rules {world}/rules.yaml --out {out} --once", "",

@@ -9,7 +9,7 @@ from PIL import Image
 
 import howfar
 from howfar.metrics.image_structure import edge_preference
-from howfar.paper.edge_following import edges_rows, lead
+from howfar.paper.edge_following_report import edges_rows, lead
 from howfar.results.display_and_shared_records import matching
 from howfar.results.segmenter_studies import Edges
 from howfar.results.study_run import StudyRun

@@ -129,6 +129,8 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     save(tmp_path / "bb-mask.png", np.ones((20, 30), np.uint8))
     with pytest.raises(ImageError, match=r"^roads/bb.png: the mask .*bb-mask.png: a mask of 0 and 1"):
         read_pairs([other], 8, progress=False)
+    with pytest.raises(InputError, match="examples must hold at least one, got 'none'"):
+        read_pairs([], 8, progress=False)
 
 
 TINY: dict[str, Any] = {

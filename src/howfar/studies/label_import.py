@@ -56,7 +56,7 @@ def site_of(images: DatasetArgument, task: str | None, names: Named) -> LabelSit
     """Read the images to label; task and label names default to those of the selection."""
     folder = absolute(images) if isinstance(images, (str, Path)) else None
     # The list of paths stands for the folder that holds it.
-    folder = folder.parent if folder is not None and folder.name == "chosen.txt" else folder
+    folder = folder.parent if folder is not None and folder.name == "chosen.txt" and folder.is_file() else folder
     selection = Selection.load(folder) if folder is not None and (folder / Selection.DOCUMENT).is_file() else None
     task = task or (TASKS[0] if selection is None else selection.task)
     if task not in TASKS:

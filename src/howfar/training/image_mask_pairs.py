@@ -96,6 +96,8 @@ def split(
 
 def read_pairs(examples: Sequence[TrainingExample], size: int, progress: bool = True) -> Pairs:
     """Load images and masks resized to squares: images antialiased, masks so that thin lines are preserved."""
+    if not examples:
+        raise InputError.of("examples", "must hold at least one", "none")
     with ThreadPoolExecutor(available_cores()) as pool:
         read = pool.map(lambda example: _read(example, size), examples)
         shown = bar(read, progress=progress, total=len(examples), desc="reading", unit="image", leave=False)

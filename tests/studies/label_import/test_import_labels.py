@@ -66,15 +66,10 @@ def test_masks_of_every_tool_become_a_dataset(name: str, given: str, site: Path,
     )
     beside.mkdir()
     listed.to_csv(beside / "chosen.csv", index=False)
+    (beside / "chosen.txt").write_text("\n".join(listed["image"]))
     Image.new("RGB", (4, 4)).save(beside / "contact_sheet.png")
-    places = {
-        "selection": selected,
-        "chosen.csv": beside / "chosen.csv",
-        "chosen.txt": beside / "chosen.txt",
-        "certify's folder": beside,
-        "folder": site,
-    }
-    images = places[given]
+    places = {"selection": selected, "certify's folder": beside, "folder": site}
+    images = places.get(given, beside / given)
     done = howfar.import_labels(file, images, tmp_path / "out")
     assert masks_at(tmp_path / "out") == WANTED
     assert {one.image: one.marks for one in done.images} == dict.fromkeys(NAMES, 1)

@@ -262,13 +262,14 @@ def _with_history(
         keys = {row.key for row in new}
         own = [row for row in earlier if row.key not in keys and row.primary == found.primary]
         every = [*own, *new]
-        before = tuple(row for row in every if begin is not None and moment(row.time) < begin)
-        after = tuple(row for row in every if begin is None or moment(row.time) >= begin)
+        before, after = list[LogRow](), list[LogRow]()
+        for row in every:
+            (before if begin is not None and moment(row.time) < begin else after).append(row)
         if rules.alarm is None:
-            return replace(found, rows=after)
+            return replace(found, rows=tuple(after))
         reading = read_alarm(rules.alarm, before, after)
         decisions = (*found.decisions, alarm_decision(rules.alarm, reading))
-        return replace(found, decisions=decisions, alarm=reading, rows=after)
+        return replace(found, decisions=decisions, alarm=reading, rows=tuple(after))
 
     def rows(earlier: Sequence[LogRow]) -> Sequence[LogRow]:
         """Add the decisions about the whole log to its new rows."""
