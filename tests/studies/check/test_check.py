@@ -227,9 +227,7 @@ def test_the_alarm_is_raised_by_the_rows_of_the_log(file: Path, tmp_path: Path) 
     assert (len(shown.rows), shown.exit_code) == (8, 3)
     assert len(logs.read(log)[0]) == 8
     # Batches from a moment on, one of that very moment included, are judged against those before.
-    dated = [
-        {**json.loads(line), "time": f"2026-01-0{k + 1}T00:00:00+00:00"} for k, line in enumerate(log.read_text().splitlines())
-    ]
+    dated = [json.loads(line) | {"time": f"2026-01-0{k}T00:00Z"} for k, line in enumerate(log.read_text().splitlines(), 1)]
     log.write_text("".join(f"{json.dumps(row)}\n" for row in dated))
     compared = howfar.check(file, rules={"alarm": {"tolerated_drop": 0.1}}, log=log, since="2026-01-05")
     assert ([row.time[9] for row in compared.rows], compared.exit_code) == (["5", "6", "7", "8"], 3)

@@ -60,10 +60,8 @@ WRITERS: dict[str, Callable[..., Path]] = {
 @pytest.mark.parametrize("given", ["selection", "chosen.csv", "chosen.txt", "certify's folder", "folder"])
 def test_masks_of_every_tool_become_a_dataset(name: str, given: str, site: Path, selected: Path, tmp_path: Path) -> None:
     file = WRITERS[name](MASKS, "Riß", tmp_path / name)
-    listed, beside = (
-        pd.DataFrame({"image": [str(site / "images" / name) for name in NAMES], "name": NAMES}),
-        tmp_path / "beside",
-    )
+    listed = pd.DataFrame({"image": [str(site / "images" / name) for name in NAMES], "name": NAMES})
+    beside = tmp_path / "beside"
     beside.mkdir()
     listed.to_csv(beside / "chosen.csv", index=False)
     (beside / "chosen.txt").write_text("\n".join(listed["image"]))
