@@ -60,7 +60,7 @@ def parse_size(size: str | int, name: str = "memory") -> int:
 
 @contextmanager
 def within(size: str | int | Budget | None) -> Iterator[None]:
-    """Limit the arrays of the block's code to a size or a budget, None to nothing; raise `InputError` for what is no size."""
+    """Limit the block's arrays to a size or budget (None: no limit); raise `InputError` for an invalid size."""
     if size is not None and not isinstance(size, Budget):
         count = parse_size(size)
         size = Budget(count, 0, count)

@@ -92,7 +92,7 @@ def build_published(model: PublishedModel, options: Options) -> TorchBackbone:
 
 
 def backbone_of(model: PublishedModel, network: Any, options: Options, given: str = "") -> TorchBackbone:
-    """Make a backbone of a published model's network; `given` names in the identity what it is given beside the picture."""
+    """Make a backbone of a published model's network; `given` names its further inputs, for the identity."""
     from howfar.backbones.torch_backbone import Feature, TorchBackbone
 
     side = model.side or int(network.config.image_size)

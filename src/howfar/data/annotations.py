@@ -54,7 +54,7 @@ class Mark:
 
     @classmethod
     def without_area(cls, label: str, kind: str, why: str) -> Mark:
-        """Mark what is no area; left out in silence, it would say that there is nothing in the image."""
+        """Mark a shape without an area, since an image without marks would count as one without foreground."""
         return cls(label, kind, partial(_refuse, why))
 
 

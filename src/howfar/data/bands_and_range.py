@@ -328,7 +328,7 @@ def no_data(dataset: str, count: int) -> list[str]:
 
 
 def _left_out(path: Path | str, ranged: bool) -> list[str]:
-    """List what is left out of an image file that is read without `--bands`, in words."""
+    """Describe the bands, values and pages of an image file that are ignored without `--bands`."""
     try:
         data = read_bytes(path)
         with damage_named():

@@ -226,7 +226,7 @@ class ItemTable(BufferedText[Item]):
 
 
 def _packed(location: object) -> Any:
-    """Return what is pickled of a location: of a `Path` a list of its text."""
+    """Return the form of a location that is pickled: a `Path` becomes a list of its text."""
     return [str(location)] if isinstance(location, Path) else location
 
 

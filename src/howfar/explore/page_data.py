@@ -230,7 +230,7 @@ class PageParts:
 
     @cached_property
     def _predictions(self) -> list[Any]:
-        """Return each model's prediction files by row, "" where there is none; the run's own where it knows one model alone."""
+        """Return each model's prediction files by row ("" if missing), or the run's own files for a run of one model."""
         return [model.predictions for model in self.points.models] or [self.points.rows["prediction"].array]
 
     def block(self, token: str, picks: Sequence[int]) -> bytes:

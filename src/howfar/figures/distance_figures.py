@@ -320,7 +320,7 @@ def _few_cells(matrix: Matrix) -> bool:
 
 @report_figure(_matrix_caption, vector=_few_cells)
 def matrix_map(matrix: Matrix) -> Figure:
-    """Draw each two datasets' mutual distance beside the clustering tree, in whose order (average linkage) they stand."""
+    """Draw the distances between datasets as a matrix in the order of the clustering tree (average linkage) beside it."""
     from scipy.cluster.hierarchy import dendrogram
 
     order, tree = arranged(matrix)

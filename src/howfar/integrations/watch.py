@@ -255,7 +255,7 @@ class Watch:
         return labels
 
     def _check(self, labels: Mapping[str, float]) -> Check | None:
-        """Check each batch whose row in the log is not of what is known now, and return the check of the last one."""
+        """Check each batch whose row in the log is outdated, and return the check of the last batch."""
         rows = {row.key: row.batch for row in logs.read(self._folder / LOG)[0]}
         places = {} if self._images is None else {self.name: self._images}
         commands = {self.name: certifying(self._profile, self._file, places, self.name, self._options)}

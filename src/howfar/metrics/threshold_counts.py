@@ -27,7 +27,7 @@ Scalar = TypeVar("Scalar", np.uint8, np.bool_)
 
 
 def as_tolerance(tolerance: float) -> float:
-    """Return a tolerance in pixels as a float; raises `InputError` for what is not a finite number of at least 0."""
+    """Return a tolerance in pixels as a float; raise `InputError` unless it is a finite number of at least 0."""
     try:
         value = float(tolerance)
     except (TypeError, ValueError) as error:

@@ -206,7 +206,7 @@ def _counted(holds: Mapping[str, bool], one: str) -> str:
 
 
 def order_sentences(answers: Mapping[str, BackboneOrder]) -> tuple[str, str, str]:
-    """Say what the answers are worth beside trivial backbones, by their intervals, and by relative distance; "" for nothing."""
+    """Compare the answers with those of trivial backbones, by intervals and relative distance; "" without findings."""
     evidence = apart = relative = ""
     trivial = [name for name, answer in answers.items() if answer.trivial]
     holding = {answer.trivial for answer in answers.values() if answer.holds}

@@ -107,7 +107,7 @@ class Resamples(NamedTuple):
 
 
 class GroupDraws(NamedTuple):
-    """Hold what intervals by groups need beside draws of all three means: draws of each dataset alone, and numbers of groups.
+    """Hold further inputs of intervals by groups: draws of each dataset alone, and numbers of groups.
 
     `between_p` and `between_s` are mean distances between S and P where P, or S, alone is drawn anew. `all_p` and `all_s` are
     means over all pairs within each set, in which two copies of a group are as far apart as different groups.

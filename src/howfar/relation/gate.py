@@ -65,7 +65,7 @@ class GateCheck:
         return (None if self.below is None else low / (1 + self.below), None if self.above is None else high * (1 + self.above))
 
     def reading(self, value: float | None, labelled: Mapping[str, float], *, tiled: bool) -> GateReading:
-        """Describe a value beside the labelled datasets' values, and its remedy; `tiled`: predicting by tiles is none."""
+        """Compare a value with the labelled datasets', with a remedy, which for `tiled` maps is not to predict by tiles."""
         low, high = self.limits(labelled)
         if value is None:
             return GateReading(self.name, value, low, high, None, f"{self.measures} is not known")

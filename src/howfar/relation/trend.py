@@ -260,7 +260,7 @@ def pooled_trend(sets: Sequence[PerformancePoints], rng: np.random.Generator, dr
 
 @dataclass(frozen=True)
 class _Statistic:
-    """Define a coefficient of sums that add over sets: a set's (draws, k) sums, the coefficient, and what is ranked."""
+    """Define a coefficient by sums that add over sets: a set's (draws, k) sums, the coefficient, the ranked values."""
 
     sums: Callable[[PerformancePoints, Float64Array], Float64Array]
     value: Callable[[Float64Array], Float64Array]

@@ -393,7 +393,7 @@ ABSENT = "The study of adaptation does not lie beside this one, so the figures o
 
 
 def folder_of(of: str, folder: Path) -> Path:
-    """Return the folder of the adaptation study `of`, beside the given folder of a study of the same file."""
+    """Return the folder of the adaptation study `of`: a sibling of the folder of another study of the same file."""
     return folder.resolve().parent / of
 
 

@@ -45,7 +45,7 @@ class _HeaderFile:
         return self._file.seek(min(place, self.size))
 
     def read(self, size: int) -> bytes:
-        """Read bytes of a member's headers; raise `InputError` where they do not fit beside the members listed."""
+        """Read bytes of a member's headers; raise `InputError` if they and the members listed exceed the memory budget."""
         self.header += size
         check_file(self.listed + _HEADER_COPIES * (self.shared + self.header), self._location, self.size)
         return self._file.read(size)

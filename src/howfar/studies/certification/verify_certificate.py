@@ -281,7 +281,7 @@ def _equal(what: str, found: Float64Array, recorded: Float64Array) -> Certificat
 
 
 def _close(found: Step, recorded: Step | Certificate) -> NDArray[np.bool_]:
-    """Compare value, low and high, each of which may be None."""
+    """Compare value, low and high; each may be None."""
     now, then = (np.array([getattr(each, name) for name in _ENDS], dtype=np.float64) for each in (found, recorded))
     return np.isclose(now, then, rtol=0.0, atol=_ROUNDING, equal_nan=True)
 

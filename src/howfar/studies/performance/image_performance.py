@@ -405,7 +405,7 @@ def scores_of(
 
 
 def signals_at(rows: pd.DataFrame, threshold: float | None) -> dict[str, NDArray[np.float64]]:
-    """Collect what is known of each image without labels at the common threshold (None: 0.5): signals, and the gate's inputs.
+    """Collect each image's label-free signals at the common threshold (None: 0.5), and the gate's inputs.
 
     Missing values are nan. The predicted share and soft F are computed from the histogram, and stay as given where there is
     none; a share at an unknown threshold is left out. The foreground's shape and overlap with its mirror image cannot be
