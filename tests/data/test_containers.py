@@ -78,7 +78,7 @@ def test_what_is_no_image_is_said(tmp_path: Path) -> None:
         ("drive.mp4", LOCAL_ONLY),
         ("head.nii.gz", LOCAL_ONLY),
         ("phone.heic", "the format .heic is not read: convert it to PNG or JPEG"),
-        ("9.mask.png", "a mask without its image"),
+        ("9.mask.png", "mask: its image is missing"),
     )
 
 

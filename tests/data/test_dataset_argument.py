@@ -124,7 +124,7 @@ def test_faults_are_skipped_with_their_place_and_a_broken_shard_alone_is_an_erro
     assert "is not a readable tar file" in found.skipped[0].reason
     assert [(one.path, one.reason) for one in found.skipped[1:]] == [
         (f"{folder}/3.tar/\\xff.jpg", "its name is not valid UTF-8: rename it"),
-        (f"{folder}/3.tar/2.seg.png", "a mask without its image"),
+        (f"{folder}/3.tar/2.seg.png", "mask: its image is missing"),
     ]
     with pytest.raises(InputError, match=r"^\S+2\.tar is not a readable tar file"):
         parse(folder / "2.tar")

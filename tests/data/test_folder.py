@@ -35,8 +35,8 @@ def test_images_and_masks_by_stem(tmp_path: Path) -> None:
     assert (found.name, found.root, len(found)) == ("roads", root, 4)
     assert [(skipped.path, skipped.reason) for skipped in found.skipped] == [
         (str(root / "elsewhere.jpg"), "beside the folder images, which alone is read"),
-        (str(root / "masks" / "a.gif"), "another mask of the same image is taken: a PNG, else the first by name"),
-        (str(root / "masks" / "orphan.png"), "a mask without its image: name masks as their images, but for the ending"),
+        (str(root / "masks" / "a.gif"), "mask: another of the same image is taken: a PNG, else the first by name"),
+        (str(root / "masks" / "orphan.png"), "mask: its image is missing: name masks as their images, but for the ending"),
     ]
     assert repr(found) == "Dataset('roads': 4 images, 3 masks, 3 skipped)"
 
@@ -45,7 +45,7 @@ def test_masks_without_images_are_noted_in_one_line_by_the_first(tmp_path: Path)
     put(*(tmp_path / "images" / f"{number}.jpg" for number in (2, 10)))
     put(*(tmp_path / "masks" / f"{number}_mask.png" for number in (10, 2, 3)), tmp_path / "masks" / "2.png")
     found = Dataset.from_folder(tmp_path, "s")
-    reason = "a mask without its image (as 2 others here): name masks as their images, but for the ending"
+    reason = "mask: its image is missing (as 2 others here): name masks as their images, but for the ending"
     assert found.skipped == (Skipped("s", str(tmp_path / "masks" / "2_mask.png"), reason),)
     assert Dataset.from_folder(tmp_path / "images", "s").skipped == found.skipped
 
@@ -109,7 +109,7 @@ def test_what_cannot_be_an_image_is_skipped_with_the_reason(tmp_path: Path) -> N
         Skipped("s", str(images / "loop.png"), "broken link"),
         Skipped("s", str(images / "pipe.png"), "not a regular file"),
         Skipped("s", str(masks / "a.png"), "mask: broken link"),
-        Skipped("s", str(masks / "x.png"), "a mask without its image: name masks as their images, but for the ending"),
+        Skipped("s", str(masks / "x.png"), "mask: its image is missing: name masks as their images, but for the ending"),
     )
     assert repr(found) == "Dataset('s': 1 image, 6 skipped)"
 

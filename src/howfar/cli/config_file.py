@@ -20,6 +20,8 @@ _OF_A_COMMAND = ("out", "model", "predictions", "flipped", "ensemble", "truth", 
 """Options whose meaning differs between commands or calls: only a command's own table may hold them."""
 _BY_ITSELF = ("study",)
 """Commands with a settings file of their own, which shared defaults must not override."""
+_WITH_TABLES: Mapping[str, Collection[str]] = dict.fromkeys(("score", "check", "watch"), ("columns", "classes"))
+"""Options that a command refuses without a table of predictions: shared defaults must not set them."""
 _NOT_HERE = ("config", "help", "help_all")
 
 
@@ -77,7 +79,8 @@ class Config:
                 where = f"{self.file} [{command.name}]"
                 raise InputError.of(where, "must hold options of the command", key, nearest(key, options, "options"))
         shared = {} if command.name in _BY_ITSELF else self.shared
-        given = {key: value for key, value in shared.items() if key in options} | dict(own)
+        withheld = _WITH_TABLES.get(command.name or "", ())
+        given = {key: value for key, value in shared.items() if key in options and key not in withheld} | dict(own)
         self.used.clear()
         self.used.update({flag_of(options[key]): value for key, value in given.items()})
         return {options[key].name: self._written(key, options[key], value) for key, value in given.items()}

@@ -157,16 +157,12 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
             raise InputError(f"{file}: column confidence must lie in 0-1: write the predicted class's probability")
         return ClassPredictions(file, tuple(images), tuple(sorted(set(predicted) - {""})), None, predicted, confidence)
     given = tuple(str(name) for name in table.columns if name != IMAGE)
-    if (text := next((name for name in ("label", "class", "prediction") if name in given), None)) and table[
-        text
-    ].dtype.kind not in "fiu":
-        remedy = f"if it holds the predicted classes, add --columns label={text}, or call it predicted"
-        raise InputError(
-            f"{file}: column {text} must hold a class's probabilities, and holds {table[text].iloc[0]!r}: {remedy}"
-        )
+    labels = ("label", "class", "prediction")
+    rules = {name: f": if it holds the predicted classes, add --columns label={name}, or call it predicted" for name in labels}
+    columns = [cell_numbers(table[name], file, rules.get(name, _NUMBERS)) for name in given]
     if len(given) < 2:
         raise InputError(f"{file} has probabilities of one class only ({given[0]}): give each class its column")
-    probabilities: Float64Array = np.stack([cell_numbers(table[name], file, _NUMBERS) for name in given], axis=1)
+    probabilities: Float64Array = np.stack(columns, axis=1)
     finite = np.asarray(np.isfinite(probabilities).all(axis=1))
     best = np.nan_to_num(probabilities).argmax(axis=1)
     names = tuple(named(name, classes) for name in given)

@@ -205,14 +205,14 @@ def dataset_fields(
     items = ItemTable.of(Item(path, images_at / path, mask_at(path)) for path in ordered)
     if mask_of.passed_over:
         rest = "" if len(mask_of.passed_over) == 1 else f" (as {counted(len(mask_of.passed_over) - 1, 'other')} here)"
-        reason = f"another mask of the same image is taken{rest}: a PNG, else the first by name"
+        reason = f"mask: another of the same image is taken{rest}: a PNG, else the first by name"
         faults = [*faults, (path_text(f"{below / mask_of.passed_over[0]}"), reason)]
     if drawn:
         reason = f"a mask among the images ({counted(len(drawn), 'is', 'are')} called so), taken for that of its image"
         faults = [*faults, (path_text(f"{images_at / min(drawn, key=natural_key)}"), reason)]
     if unmatched := mask_of.unread(items.names):
         rest = "" if len(unmatched) == 1 else f" (as {counted(len(unmatched) - 1, 'other')} here)"
-        reason = f"a mask without its image{rest}: name masks as their images, but for the ending"
+        reason = f"mask: its image is missing{rest}: name masks as their images, but for the ending"
         faults = [*faults, (path_text(f"{below / min(unmatched, key=natural_key)}"), reason)]
     skipped = tuple(Skipped(name, path, reason) for path, reason in sorted(faults, key=lambda fault: natural_key(fault[0])))
     if not items:

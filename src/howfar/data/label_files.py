@@ -14,7 +14,7 @@ from howfar.data.annotations import CATEGORY, LabelExport, Shape, blank
 from howfar.data.class_names_and_predictions import labelled_by_folders
 from howfar.data.dataset import Dataset, by_file_name, examples, match_names
 from howfar.data.image_folder import natural_key, path_text, stem, walk
-from howfar.data.untrusted_files import COPIES, file_bytes, parsed, parsed_xml, readable, texts_of_csv
+from howfar.data.untrusted_files import COPIES, TABLES, file_bytes, parsed, parsed_xml, readable, texts_of_csv
 from howfar.errors import InputError
 from howfar.formatting_and_escaping import unguarded, xml_text
 from howfar.io.file_location import absolute
@@ -32,7 +32,7 @@ def read_export(path: Path) -> LabelExport:
     """Read a labelling tool's export, zipped or not, without drawing its shapes; a damaged one may raise anything."""
     if not is_zipfile(path):
         suffix, data = path.suffix.lower(), file_bytes(path)
-        if suffix not in ("", ".xml", ".json"):
+        if suffix in TABLES:
             raise InputError(f"a {suffix} file holds no areas of an image")
     else:
         with ZipFile(path) as archive:

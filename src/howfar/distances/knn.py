@@ -1,5 +1,6 @@
 """Compute the distance of each image from its k nearest images in the primary dataset."""
 
+import math
 import operator
 from typing import Literal, NamedTuple
 
@@ -59,15 +60,21 @@ def neighbours(s: ArrayLike, p: ArrayLike, k: int = 5, *, pairs_per_tile: int = 
     most = len(primary)
     if not 1 <= count <= most:
         raise InputError.of("k", f"must be at least 1 and at most the images of p ({most})", k, f"pass k = {min(5, most)}")
+    # Groups of columns, so that only the minima of the groups and the columns of k groups are sorted.
+    width = math.isqrt(most // count)
+    starts, within = np.arange(0, most, width), np.arange(width)
     found, distances = [], []
     for _, _, d in distance_blocks(secondary, primary, min(pairs_per_tile, _MOST_PAIRS)):
-        least = np.partition(d, count - 1, axis=1)[:, count - 1 : count]
-        # Below the last, and of those equal to it the first: which of them a partition takes would be chance.
-        rank = (d >= least).astype(np.int8) + (d > least)
-        rows = np.argsort(rank, axis=1, kind="stable")[:, :count]
-        chosen = np.take_along_axis(d, rows, axis=1)
-        # Sorted, so that the mean does not depend on the order of P.
-        order = np.lexsort((rows, chosen), axis=1)
-        found.append(np.take_along_axis(rows, order, axis=1).astype(np.int64))
-        distances.append(np.take_along_axis(chosen, order, axis=1))
+        # The k nearest lie in the k groups with the smallest minima; of equal minima the first groups suffice, as in ties.
+        groups = np.sort(_smallest(np.minimum.reduceat(d, starts, axis=1), count), axis=1)
+        columns = (groups[:, :, None] * width + within).reshape(len(d), -1)
+        near = np.where(columns < most, np.take_along_axis(d, np.minimum(columns, most - 1), axis=1), np.inf)
+        order = _smallest(near, count)
+        found.append(np.take_along_axis(columns, order, axis=1))
+        distances.append(np.take_along_axis(near, order, axis=1))
     return Neighbours(np.concatenate(found), np.concatenate(distances))
+
+
+def _smallest(values: Float64Array, count: int) -> NDArray[np.int64]:
+    """Return the columns of the `count` smallest values of each row, ascending; of equal values the first."""
+    return np.argsort(values, axis=1, kind="stable")[:, :count]

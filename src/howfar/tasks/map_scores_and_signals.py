@@ -81,7 +81,8 @@ def doubled_notes(maps: MatchedMaps) -> Iterator[str]:
     for name, file in maps.files.items():
         images[file].append(name)
     for shared in (names for names in images.values() if len(names) > 1):
-        yield f"{len(shared)} images have one map, since their names differ only in the ending ({examples(shared)})"
+        same = "their names differ only in the ending"
+        yield f"{len(shared)} images have one map below {maps.folder} ({examples(shared)}): {same}"
 
 
 @dataclass(frozen=True, eq=False)

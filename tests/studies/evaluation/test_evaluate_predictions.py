@@ -170,7 +170,7 @@ def test_what_is_odd_about_files_is_noted(roads: Path, maps: Path) -> None:
     found = run(f"site={roads}", maps)
     assert set(found.notes) == {
         "2 masks hold grey levels: what is above 127 counts as foreground",
-        "2 images have one map, since their names differ only in the ending (0.jpg, 0.png)",
+        f"2 images have one map below {maps} (0.jpg, 0.png): their names differ only in the ending",
         f"4 maps match no image (9.png, 10.png, 11.png … below {maps})",
         f"1 image has more than one map below {maps} (2.jpg): the PNG is taken, else the first by name",
         "1 map is in a lossy format (JPEG or like it), which alters probabilities: save PNG",

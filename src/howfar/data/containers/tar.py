@@ -78,7 +78,7 @@ class TarShard:
         masks = {key: name for name in self._spans if (key := _image_of(name))}
         images = [name for name in self._spans if not _image_of(name)]
         members = [Member(name, name, masks.pop(_key(name), None), self._label(name)) for name in images]
-        lonely = [(name, "a mask without its image") for name in masks.values()]
+        lonely = [(name, "mask: its image is missing") for name in masks.values()]
         return ContainerListing(tuple(members), (*self._faults, *lonely))
 
     def has(self, inner_path: str) -> bool:

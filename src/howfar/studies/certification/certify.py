@@ -431,8 +431,9 @@ def plan_labels(
     Arguments are those of `howfar.certify`; nothing is written. Performance is simulated about its predictions with errors as
     measured on four fields (`howfar.sampling.labels_for`), so that a plan is a guess.
     """
-    if options.get("against") is not None:
-        raise InputError.of("plan", "is of use to one model", "against", "leave one of them out")
+    for other, rule in (("against", "is of use to one model"), ("labels", "is made before any image is labelled")):
+        if options.get(other) is not None:
+            raise InputError.of("plan", rule, other, "leave one of them out")
     drawn = certify(site, predictions, profile=profile, **options)
     if drawn.metric not in MEANS and drawn.metric != quantity.VALUES.name:
         raise InputError.of("metric", "must be a mean over images to be planned for", drawn.metric, "leave --plan out")
