@@ -72,7 +72,7 @@ def test_what_is_printed_fits_a_screen(assessed, capsys):
     from howfar.results.assessment_result import Assessment
 
     found = Assessment.load(assessed)
-    assert found.table()[0][-3:] == ("listed as failing", "measured (on)", "next")
+    assert found.table()[0][3:] == ("measured (on)", "listed as failing", "images", "next")
     show_assessment(found, assessed / "report.html")
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) <= 25

@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from howfar.results import Comparison, DatasetSummary, Evaluation, Relation
 
 SCALES = (
-    "relative 1: as far as images of {} are from each other. F 1: every crack is found, and nothing else. gate: inside means "
+    "relative 1: as far as images of {0} are from each other, in a joint PCA. beyond 95 %: images farther from {0} than 95 % "
+    "of its own images. F by distance: whether F falls from the nearest to the farthest images of a set. gate: inside means "
     "that other labelled sets are like this one; believe F without labels (with its 90 % interval) only there"
 )
 WIDE = ("beyond 95 %", "F by distance")
 """Columns left out on a narrow terminal."""
-VERDICTS = {"none": "not known"}
+VERDICTS = {"none": "not known", "consistent": "no change"}
 """One-word names of verdicts that differ from their kind."""
 
 
@@ -49,7 +50,7 @@ def demo(
     run = comparison.save(out / "run")
     with stage("fitting a crack detector on half of the pavement pictures, and evaluating it on all others"):
         performances = _evaluate(primary, secondaries, out, seed)
-    with stage("relating its performance to distance, and drawing the report"):
+    with stage("relating performance to distance, and drawing the report"):
         related = study(run, performances, seed=seed)
     with stage("writing the profile by which new pictures are scored"):
         profile = _profile(primary, secondaries, performances, out)
@@ -111,7 +112,8 @@ def _print_answers(comparison: Comparison, related: Relation, out: Path, profile
     gates = [gate for gate in (related.gate(each.dataset) for each in labelled) if gate is not None and gate.outside]
     reasons = [f"{gate.dataset} ({gate.outside[0].words.partition(' (')[0]})" for gate in gates]
     if reasons:
-        to.print(f"OUTSIDE the gate, though labelled: {', '.join(reasons)}.".replace("any labelled", "any other labelled"))
+        text = f"Labelled sets OUTSIDE the gate: {', '.join(reasons)}."
+        to.print(text.replace("any labelled", "any other labelled").replace("the primary", primary.name))
     doubt = "no labels, and no labelled set is like it: trust no estimate, label 8 of its images"
     for each in related.estimates:
         if each.measured is None and not _inside(related, each.dataset):
@@ -122,9 +124,9 @@ def _print_answers(comparison: Comparison, related: Relation, out: Path, profile
     ahead: dict[str, Path | str] = {
         "open the report": out / "run" / "report.html",
         "every number": f"howfar compare {data / 'pavement'} {data / 'fabric'} --store {out / 'store'} --all",
-        "score a picture": f"howfar score {profile} {data / 'fabric' / 'images' / '0001.jpg'}",
+        "one image": f"howfar score {profile} {data / 'fabric' / 'images' / '0001.jpg'}",
         "your own images": "howfar compare YOUR_TRAINING_IMAGES NEW_IMAGES... --out RUN",
-        "your own model": "howfar assess TRAINING_IMAGES NEW_IMAGES... --model CKPT|ONNX",
+        "your own model": "howfar assess HELD_OUT_IMAGES NEW_IMAGES... --model CKPT|ONNX",
     }
     to.print()
     to.print("What next", style="bold")

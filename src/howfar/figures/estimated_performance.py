@@ -149,7 +149,7 @@ def sites(assessment: Assessment, *, limit: int = 24) -> Figure:
     rows = []
     for site in shown:
         measured = "" if site.measured is None else f", measured {site.measured:.2f}"
-        text = "not to be trusted" if site.doubted else f"{site.expected()}{measured}"
+        text = f"{site.expected()}{measured}"
         ends, own = (site.estimate, site.low, site.high), look_of[site.dataset]
         rows.append(ExpectedRow(site.dataset, *ends, own, text, measured=site.measured, outside=site.inside is False))
     axis = f"{assessment.performance_name}, mean over a site's images"
@@ -214,7 +214,7 @@ def _failures_caption(relation: Relation) -> Caption:
     values = [f"{dataset}: {relation.probable_failures(dataset)['image'].iloc[0]}" for dataset in listed]
     return Caption(
         FAILURES_TITLE,
-        "The listed images with the lowest estimates: the image, and beside it the prediction in colour over a grey copy.",
+        "The listed images with the lowest estimates, each beside its prediction in colour (no colour: nothing predicted).",
         f"Rows of small photographs. The lowest estimates: {'; '.join(values)}.",
     )
 
@@ -244,8 +244,8 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
         style.row_title(axes, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})")
         for position, record in enumerate(relation.probable_failures(row.dataset).head(k).to_dict("records")):
             _pair(axes, record, position * STEP, top + 0.26)
-    note = "The lowest estimates first. Under each: estimate [interval] · measured performance, where it is known"
-    return style.head(figure, f"{FAILURES_TITLE}: images that probably score below {shown[0].tau:g}", f"{left_out} {note}")
+    note = "The lowest estimates first. Under each: estimate [interval] · measured score, where it is known"
+    return style.head(figure, f"Images that probably score below {shown[0].tau:g}", f"{left_out} {note}")
 
 
 def overlay(photograph: NDArray[np.uint8], path: str) -> Thumbnail:

@@ -44,15 +44,15 @@ def sites(assessment: Assessment) -> doc.Table:
         if site.listed is None or blank(site):
             return doc.UNDEFINED
         text = f"{site.listed} of {site.n}" if site.listed else "none"
-        return doc.Cell(f"({text})" if site.doubted else text, site.listed_share)
+        return doc.Cell(f"({text})" if site.inside is False else text, site.listed_share)
 
     return doc.tabulate(
         assessment.ordered(),
         ("site", "", lambda site: doc.name_cell(site.dataset, places[site.dataset])),
         ("gate", known, lambda site: doc.Cell(gate_word(site.inside), strong=site.inside is False)),
         (f"expected {name} [{' or '.join(sorted(levels))}]", expected, estimate),
-        ("listed as failing", PROBABLY, failing),
         ("measured", f"{name} by the site's own labels, where it has some", measured),
+        ("listed as failing", PROBABLY, failing),
         ("images", "", lambda site: doc.count(site.n)),
     )
 
@@ -76,7 +76,7 @@ def _answers(assessment: Assessment, *, labelled: bool) -> Iterator[doc.Text]:
             yield doc.Text([text], "caution answer" if site.inside is False and not labelled else "inside")
 
 
-FAILING = "The section Explore below lists all images that fail or probably fail."
+FAILING = "The section Explore, below, marks all images that fail or probably fail."
 
 
 def _assessment_content(_: Comparison, relation: Relation | None, assessment: Assessment | None) -> doc.Section | None:

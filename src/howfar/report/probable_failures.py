@@ -22,10 +22,12 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
         f"{row.dataset} ({row.listed:,} of {row.n:,})" for row in relation.failures if row.dataset in outside and row.listed
     ]
     apart = ""
+    kind = "dataset" if task is None else "site"
     if doubted:
-        lists = doc.plural(len(doubted), "list", "lists")
-        verb, they = ("is", "it lies") if len(doubted) == 1 else ("are", "these sites lie")
-        apart = f" The {lists} of {doc.listing(doubted)} {verb} not counted, as {they} outside the gate, without labels."
+        lists, are, have = ("list", "is", "has") if len(doubted) == 1 else ("lists", "are", "have")
+        those = f"this {kind}" if len(doubted) == 1 else f"these {kind}s"
+        unlike = f"{those} {are} outside the gate and {have} no labels"
+        apart = f" The {lists} of {doc.listing(doubted)} {are} not counted: {unlike}."
     total, listed = sum(row.n for row in believed), sum(row.listed for row in believed)
     if not listed:
         rate = percentage_of(relation.settings.error_rate)
@@ -36,7 +38,6 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     score = f"probably score{doc.plural(listed, 's', '')} below τ = {tau}" if task is None else task.failing(listed, float(tau))
     supposed = "" if task is None or not task.supposed else f" {task.supposed}"
     those = doc.plural(listed, "is listed, as it", "are listed, as they")
-    kind = "dataset" if task is None else "site"
     sets = f"{len(believed):,} {kind}{doc.plural(len(believed))}"
     empty = [row.dataset for row in believed if not row.listed]
     none = f" No image of {doc.listing(empty, most=2)} is listed." if empty else ""
@@ -70,12 +71,13 @@ def found(relation: Relation) -> str:
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
     error, caught = spared / listed_images, listed_images - spared
     doubt = "" if error <= rate else ", so do not rely on the list of a new dataset"
-    wrong = f"{spared:,} of {listed_images:,} listed images are false alarms, with a score of {tau} or more ({share(error)}"
+    wrong = f"{spared:,} of {listed_images:,} listed images to be false alarms, with a score of {tau} or more ({share(error)}"
     little = " So few images measure the rate only roughly." if listed_images < FEW else ""
-    text = f"By their labels, {wrong}; the lists aim at {percentage_of(rate)} at most{doubt}).{little}"
+    text = f"Labels show {wrong}; the lists aim at {percentage_of(rate)} at most{doubt}).{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
-    return f"{text} {failing:,} image{doc.plural(failing)} failed; the lists hold {caught:,} ({share(caught / failing)})."
+    failed = f"{failing:,} image{doc.plural(failing)} that failed"
+    return f"{text} The lists hold {caught:,} of {failed} ({share(caught / failing)})."
 
 
 def broken(relation: Relation) -> str:

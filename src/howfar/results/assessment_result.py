@@ -18,8 +18,8 @@ WITHOUT_LABELS = (
     "failures and hold false alarms."
 )
 BRACKETS = (
-    "OUTSIDE: the site differs too much from every other labelled site. Trust no value in round brackets; where a score "
-    "was measured, use that."
+    "OUTSIDE: the site differs too much from all labelled sites (itself left out). Trust no value in round brackets; where a "
+    "score was measured, use that."
 )
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
@@ -207,7 +207,7 @@ class Assessment(RecordedResult):
     def table(self) -> Cells:
         """Return the header and formatted cells with one row per site, sites with doubted estimates first."""
         levels = " or ".join(sorted({f"{100 * site.level:.0f} %" for site in self.sites}))
-        header = ("site", "n", "gate", f"expected [{levels}]", "listed as failing", "measured (on)", "next")
+        header = ("site", "gate", f"expected [{levels}]", "measured (on)", "listed as failing", "images", "next")
         return header, [_cells(site) for site in self.ordered()]
 
     def legend(self) -> list[str]:
@@ -246,10 +246,10 @@ def _cells(site: SiteAnswer) -> tuple[str, ...]:
     shown = {"adapt": "train", "check": "nothing", "label": "label" if site.measured is None else "train"}
     return (
         site.dataset,
-        str(site.n),
         gate_word(site.inside),
         "undefined" if blank else site.expected(),
-        "–" if site.listed is None or blank else f"({listed})" if site.doubted else listed,
         "no foreground" if blank else "–" if site.measured is None else f"{site.measured:.2f} ({site.scored})",
+        "–" if site.listed is None or blank else f"({listed})" if site.inside is False else listed,
+        str(site.n),
         shown.get(site.next.action, site.next.action),
     )

@@ -224,7 +224,7 @@ def test_a_site_without_foreground_has_no_f_and_is_told_how_often_some_is_predic
     assert found.false_positive_share is not None
     assert 0 < found.false_positive_share < 1
     assert found.next.command.split("--predictions")[1].split()[1:5] == ["-k", "8", "--metric", "false_positive_rate"]
-    assert Assessment.load(tmp_path / "run").table()[1][0][3:6] == ("undefined", "–", "no foreground")
+    assert Assessment.load(tmp_path / "run").table()[1][0][2:5] == ("undefined", "no foreground", "–")
     assert "blank: labelled, without foreground: F is undefined there" in Relation.load(tmp_path / "run").notes
     with pytest.raises(InputError, match=r"masks, got 'blank \(labelled, without foreground\)'"):
         howfar.assess(places / "road", blank, tmp_path / "other", predictions=maps, partial=True, **QUICK)

@@ -13,6 +13,7 @@ from howfar.formatting_and_escaping import in_units, per, percentage_of, says_no
 from howfar.pixel_options import counted_as
 from howfar.results import Relation, SetEstimate
 from howfar.results.assessment_result import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
+from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.results.relation_result import Gate
 from howfar.studies.assessment.prepare_evaluations import AssessmentScores, BlankSite, blank_sites, folder_of, own_score
 from howfar.tasks.segmentation_task import FALSE_ALARMS, SegmentationTask
@@ -87,7 +88,7 @@ def answer(
         if says_nothing(estimate.low, estimate.high):
             hidden = "Without its labels, the interval would have been too wide to use."
         reasons = reasons.replace("any labelled", "any other labelled").replace("; labelled sites", "; other labelled sites")
-        doubt = reasons and f"Without its labels, no estimate of {site} would be trusted: {reasons}."
+        doubt = reasons and f"Without its labels, howfar would trust no estimate of {site}: {reasons}."
         return " ".join(filter(None, (said, failing, hidden, doubt)))
     if reasons:
         return f"{site}: no estimate can be trusted here. {reasons[:1].upper()}{reasons[1:]}. {failing}".rstrip()
@@ -175,9 +176,11 @@ class Enough:
 
     def words(self, performance_name: str) -> str:
         """State the minimum, where it comes from, and what sets another."""
-        less = "" if self.home is None or self.score <= self.tau else f": {DROP:g} below the score on {self.home[0]}"
-        option = "--tau sets another minimum" if self.home else "--tau"
-        return f"A site should reach at least {performance_name} {self.score:g}{less} ({option})."
+        option, image = "--tau sets another minimum" if self.home else "--tau", ""
+        less = "" if self.home is None or self.score <= self.tau else f", {DROP:g} below the score on {self.home[0]}"
+        if less and performance_name != PERFORMANCE_NAMES["classification"]:
+            option, image = "--tau sets both", f", and an image {self.tau:g}"
+        return f"A site should reach at least {performance_name} {self.score:g}{less}{image} ({option})."
 
     def nothing(self, score: str) -> str:
         """Write the advice where a score, measured or expected, is enough."""
@@ -299,7 +302,7 @@ def next_step(
     if estimate.measured is not None:
         if estimate.measured >= enough.score:
             return NextStep("check", enough.nothing("score"), commands.check(site))
-        text = f"train on a few of the labelled images{by}, as the score is below {enough.score:g}"
+        text = f"train the model on some of the labelled images{by}, as the score is below {enough.score:g}"
         if commands.task.trained:
             return NextStep("adapt", f"{text}.", commands.adapt(site))
         # A trained model of another task is its owner's: what howfar can do is to draw the images.
