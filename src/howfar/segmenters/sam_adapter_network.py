@@ -120,7 +120,7 @@ class SamAdapter(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1: SAM's mask at 1/4 of the side, bilinearly upsampled."""
-        embedding = self._embedded(pictures)
+        (embedding,) = self.encode(pictures)
         # SAM's positional encoding of patch centres, (1, c, h, w), from relative x and y.
         height, width = embedding.shape[2:]
         options: dict[str, Any] = {"device": embedding.device, "dtype": embedding.dtype}
@@ -142,9 +142,6 @@ class SamAdapter(nn.Module):
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Compute the image embedding, (b, 256, h / 16, w / 16) with the published base models."""
-        return (self._embedded(pictures),)
-
-    def _embedded(self, pictures: Tensor) -> Tensor:
         shape, side = tuple(pictures.shape), self.multiple
         if len(shape) != 4 or shape[0] == 0 or shape[1:] != (3, side, side):
             remedy = "resize them, or name a base with another image_size in its config.json"
@@ -156,8 +153,7 @@ class SamAdapter(nn.Module):
             tokens = tokens + self.encoder.pos_embed
         for block, prompt in zip(self.encoder.layers, prompts, strict=True):
             tokens = block(tokens + prompt)
-        embedding: Tensor = self.encoder.neck(tokens)
-        return embedding
+        return (self.encoder.neck(tokens),)
 
 
 def build(options: Any, pretrained: bool | Path) -> SamAdapter:
