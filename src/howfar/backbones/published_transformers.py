@@ -13,17 +13,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options
 from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.transformers import folder_origin, model_folder
-from howfar.errors import InputError, one_line
+from howfar.errors import InputError
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 from howfar.weights.hub_models import (
     REQUIRED_FILES,
     checked_folder,
     describe_architecture,
+    errors_as,
     load_model,
     random_model,
     read_model,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     LayerMaps = Callable[[nn.Module, Tensor], tuple[Tensor, ...]]
 
-T = TypeVar("T")
 IMAGENET: Final = (IMAGENET_MEAN, IMAGENET_STD)
 CLIP_COLOURS: Final = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
@@ -260,8 +260,9 @@ def _clipseg(model: PublishedModel, options: Options, option: str = "weights") -
     network = read_model("clipseg", folder, architecture.from_pretrained)
 
     def tokens(text: str) -> list[int]:
-        tokenizer = partial(library.CLIPTokenizer.from_pretrained, folder, local_files_only=True)
-        return _by_tokenizer("clipseg", folder, lambda: list[int](tokenizer()(text)["input_ids"]))
+        with errors_as(f"the tokenizer of clipseg cannot be read: {folder}"):
+            tokenizer = library.CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+            return list[int](tokenizer(text)["input_ids"])
 
     network.eval()
     return network, tokens
@@ -335,14 +336,6 @@ def reads_text(identity: Mapping[str, Any]) -> bool:
     return name in _WITH_TEXTS or (pooled and name in ("transformers:clip", "transformers:siglip", "transformers:siglip2"))
 
 
-def _by_tokenizer(name: str, folder: Path, read: Callable[[], T]) -> T:
-    try:
-        return read()
-    # Damaged text, and errors of the library that reads it.
-    except Exception as error:
-        raise InputError(f"the tokenizer of {name} cannot be read: {folder} ({one_line(error)})") from error
-
-
 def text_tower(options: Options, name: str) -> Callable[[str], NDArray[np.float32]]:
     """Load the text tower beside a backbone that `reads_text`, and return a function from a text to its embedding.
 
@@ -358,7 +351,8 @@ def text_tower(options: Options, name: str) -> Callable[[str], NDArray[np.float3
     if not hasattr(network, "get_text_features"):
         raise InputError.of("weights", "must hold a text tower for a search by text", str(folder))
     network.eval()
-    tokenize = _by_tokenizer(name, folder, lambda: library.AutoTokenizer.from_pretrained(folder, local_files_only=True))
+    with errors_as(f"the tokenizer of {name} cannot be read: {folder}"):
+        tokenize = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     longest = network.config.text_config.max_position_embeddings
 
     def embedding(text: str) -> NDArray[np.float32]:

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess
-from howfar.errors import InputError, MissingPathError, one_line, option
+from howfar.errors import InputError, MissingPathError, option
 from howfar.weights import hub_downloads
-from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model, read_json
+from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, errors_as, load_model, read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -107,13 +107,11 @@ def _build_transformers(options: Options) -> TorchBackbone:
 
     config_only = (options.weights is not None and not options.weights.is_dir()) or not options.pretrained
     folder = model_folder(name, options, ((hub_downloads.CONFIG_FILE,),) if config_only else REQUIRED_FILES)
-    try:
+    # The model's type may be unknown to this version of transformers, or its strict configurations refuse a value.
+    with errors_as(f"{name}: {folder / hub_downloads.CONFIG_FILE} cannot be read"):
         config = library.AutoConfig.from_pretrained(folder, local_files_only=True)
         with torch.device("meta"):
             model: Any = type(library.AutoModel.from_config(config))
-    # The model's type may be unknown to this version of transformers, or its strict configurations refuse a value.
-    except Exception as error:
-        raise InputError(f"{name}: {folder / hub_downloads.CONFIG_FILE} cannot be read ({one_line(error)})") from error
     if config.model_type == "timm_wrapper":
         # timm's preprocessing is not described by a processor's configuration.
         raise InputError.of(name, "must not be one of timm's", str(folder), "write timm:MODEL, with weights=FILE if need be")

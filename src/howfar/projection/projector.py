@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_rows
-from howfar.errors import InputError, check_at_least
+from howfar.errors import InputError, check_at_least, check_choice
 from howfar.memory import beside
 from howfar.options import DEFAULT_COMPONENTS, Scales, Space
 from howfar.projection.basis import (
@@ -133,8 +133,8 @@ class Projector:
         if n_components < 1:
             raise InputError.of("n_components", "must be at least 1", n_components, "the paper keeps 25")
         check_at_least(1, block=block)
-        _check_choice("route", route, ROUTES)
-        _check_choice("scale", scale, SCALES)
+        check_choice("route", route, ROUTES)
+        check_choice("scale", scale, SCALES)
         self._p = as_rows(p, "p")
         self.n, self._q = self._p.shape
         self._z, self._route, self._scale, self._block, self._warns = n_components, route, scale, block, warns
@@ -152,7 +152,7 @@ class Projector:
         Raises `InputError`, at the call rather than at the first projection, for an unknown mode or a secondary of another
         width.
         """
-        _check_choice("mode", mode, MODES)
+        check_choice("mode", mode, MODES)
         others = [as_rows(s, f"secondaries[{i}]") for i, s in enumerate(secondaries)]
         for i, s in enumerate(others):
             if s.shape[1] != self._q:
@@ -345,11 +345,6 @@ class Projector:
         blocks = column_blocks(sets, mean, root, self._block)
         vectors, values = separated(blocks, vectors, values, sampled_square(sets, root), sets)
         return _Spectrum(vectors, values, weights, blocks)
-
-
-def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise InputError.of(name, f"must be one of {', '.join(allowed)}", value)
 
 
 def joint_pca(

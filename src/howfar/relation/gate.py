@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError, one_line
+from howfar.errors import InputError, check_choice, one_line
 from howfar.formatting_and_escaping import format_number
 from howfar.relation.labelled_images import Columns, column, rows
 from howfar.results.relation_result import Gate, GateReading
@@ -214,8 +214,7 @@ class GateRange:
     def limits(self, check: str) -> tuple[float | None, float | None]:
         """Return a check's allowed range, low and high; None for a side without limit, or if no labelled value is known."""
         checks = {one.name: one for one in CHECKS}
-        if check not in checks:
-            raise InputError.of("check", f"must be one of {', '.join(checks)}", check)
+        check_choice("check", check, checks)
         return checks[check].limits(self.labelled(check))
 
     def without(self, dataset: str) -> GateRange:

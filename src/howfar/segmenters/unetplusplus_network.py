@@ -6,7 +6,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from howfar.errors import MissingExtraError
+from howfar.errors import needing
 from howfar.segmenters.input_normalisation import Normalise, check_sides
 from howfar.weights import efficientnet_lite0, hub_downloads
 from howfar.weights.state_dicts import fit_state_dict, read_state_dict
@@ -31,11 +31,8 @@ class UnetPlusPlus(nn.Module):
     def __init__(self, encoder: str) -> None:
         super().__init__()
         self.normalise = Normalise(*STATISTICS[encoder])
-        try:
+        with needing("unetplusplus needs segmentation-models-pytorch: pip install 'howfar[train]'"):
             import segmentation_models_pytorch as library
-        except ImportError as error:
-            needed = f"segmentation-models-pytorch: pip install 'howfar[train]' ({error})"
-            raise MissingExtraError(f"unetplusplus needs {needed}") from error
         self.network = library.UnetPlusPlus(ENCODERS[encoder], encoder_weights=None, in_channels=3, classes=1)
 
     def forward(self, pictures: Tensor) -> Tensor:
