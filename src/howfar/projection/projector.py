@@ -225,18 +225,6 @@ class Projector:
     def _most(self, rows: int) -> int:
         return max(1, min(rows - 1, self._q))
 
-    def _clamped(self, wanted: int | None, rows: int) -> int:
-        most = self._most(rows)
-        if wanted is None:
-            return most
-        if wanted > most and self._warns:
-            warnings.warn(
-                f"n_components = {wanted} is more than min(images - 1, features) = {most}: {most} are kept",
-                UserWarning,
-                stacklevel=2,
-            )
-        return min(wanted, most)
-
     def _joint(self, others: Sequence[Rows]) -> Iterator[Projection]:
         together = self._projected(Stacked(others), self._z)
         start = 0
@@ -248,7 +236,11 @@ class Projector:
     def _projected(self, s: Rows, wanted: int | None, of_primary: bool = False) -> Projection:
         """Project P and S onto a subspace fitted on both, or on P only; directions without variance in P are then ignored."""
         rows = self.n if of_primary else self.n + s.shape[0]
-        z = self._clamped(wanted, rows)
+        most = self._most(rows)
+        z = most if wanted is None else min(wanted, most)
+        if self._warns and wanted not in (None, z):
+            message = f"n_components = {wanted} is more than min(images - 1, features) = {most}: {most} are kept"
+            warnings.warn(message, UserWarning, stacklevel=2)
         if not self._by_gram(rows):
             if of_primary:
                 basis = self._covariance_basis(z)
