@@ -10,7 +10,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingPathError
-from howfar.segmenters.input_normalisation import Normalise
+from howfar.segmenters.input_normalisation import Normalise, OneMapNetwork
 from howfar.weights import hub_downloads
 from howfar.weights.hub_downloads import SAM_BASE, SAM_SIDE, SAM_SIZES
 from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, model_of, read_json, read_model
@@ -91,7 +91,7 @@ def _folder(base: str, wanted: Sequence[tuple[str, ...]]) -> Path:
     return checked_folder(_BASE, folder, tuple(wanted), ("sam",))
 
 
-class SamAdapter(nn.Module):
+class SamAdapter(OneMapNetwork):
     """Segment by SAM-Adapter, which adds prompts computed from the image to the tokens before each of SAM's blocks.
 
     Over Kirillov et al., "Segment anything" (2023). The decoder receives SAM's own positions of the patches and its embedding
@@ -135,10 +135,6 @@ class SamAdapter(nn.Module):
             multimask_output=False,
         )
         return functional.interpolate(masks[:, 0], pictures.shape[2:], mode="bilinear", align_corners=False)
-
-    def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Return the single map of logits for the loss."""
-        return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Compute the image embedding, (b, 256, h / 16, w / 16) with the published base models."""
