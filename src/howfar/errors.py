@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 _BOUNDS: Final = {
@@ -83,6 +84,12 @@ def check_at_least(least: int, **values: float | None) -> None:
             raise InputError.of(name, f"must be at least {least}", value)
 
 
+def check_choice(name: str, value: object, allowed: Collection[str]) -> None:
+    """Raise `InputError` for a value that is none of those `allowed`."""
+    if value not in allowed:
+        raise InputError.of(name, f"must be one of {', '.join(allowed)}", value)
+
+
 class UnknownNameError(HowfarError, LookupError):
     """Report a name that is not registered; the line lists the known names and the nearest."""
 
@@ -101,6 +108,15 @@ class LeakError(HowfarError, RuntimeError):
 
 class MissingExtraError(HowfarError, ImportError):
     """Report a missing optional library; the line names the command that installs it."""
+
+
+@contextmanager
+def needing(text: str) -> Iterator[None]:
+    """Raise `MissingExtraError` where an import in the block fails; the text says what needs which library, and its command."""
+    try:
+        yield
+    except ImportError as error:
+        raise MissingExtraError(f"{text} ({error})") from error
 
 
 class StoreError(HowfarError, RuntimeError):

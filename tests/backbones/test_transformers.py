@@ -146,10 +146,10 @@ def test_agrees_with_the_processor(kind: str, settings: dict[str, Any]) -> None:
     processor = getattr(transformers, pil if hasattr(transformers, pil) else kind)(**settings)
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 256, (20, 20, 3), dtype=np.uint8))
     expected = np.asarray(processor(picture, return_tensors="np")["pixel_values"][0])
-    found = model_input({"image_processor_type": kind, **settings})
-    assert found.size == (20, 20)
-    pixels = np.asarray(picture.resize((20, 20), RESAMPLING[found.interpolation])) / 255
-    np.testing.assert_allclose((pixels - found.mean) / found.std, expected.transpose(1, 2, 0), rtol=1e-4, atol=1e-4)
+    size, interpolation, mean, std = model_input({"image_processor_type": kind, **settings})
+    assert size == (20, 20)
+    pixels = np.asarray(picture.resize((20, 20), RESAMPLING[interpolation])) / 255
+    np.testing.assert_allclose((pixels - mean) / std, expected.transpose(1, 2, 0), rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize(

@@ -75,7 +75,7 @@ def test_a_long_run_gives_its_columns_by_ranges_and_its_rows_by_number(server: S
     assert ask(server, "/column/column_0")[0] == 404
     monkeypatch.setattr(page_data, "LEVEL_BYTES", 60)
     server.site = replace(server.site, parts=PageParts(server.site.parts.points, server.site.parts.masks))
-    values = server.site.points.columns[0].values.astype("<f4")
+    values = server.site.parts.points.columns[0].values.astype("<f4")
     whole = values[np.arange(36) * 23 % 36].tobytes()
     assert page_data.stride(36) == 23
     assert ask(server, "/column/column_0")[:2] == (200, whole)
@@ -85,11 +85,11 @@ def test_a_long_run_gives_its_columns_by_ranges_and_its_rows_by_number(server: S
     assert ask(server, "/column/column_0", Range="bytes=144-")[0] == 416
     assert ask(server, "/column/column_0", Range="lines=1-2")[0] == 200
     assert ask(server, "/column/nothing")[0] == 404
-    names = server.site.points.rows["image"]
+    names = server.site.parts.points.rows["image"]
     rows = json.loads(ask(server, "/rows/3,30")[1])
     assert [row["name"] for row in rows] == [names[3], names[30]]
     assert [(row["mask"], row["predictions"]) for row in rows] == [(True, [True]), (True, [False])]
-    assert rows[0]["nearest"] == server.site.points.nearest[3].tolist()
+    assert rows[0]["nearest"] == server.site.parts.points.nearest[3].tolist()
     for path in ("/rows/", "/rows/36", "/rows/3,", "/rows/-1", f"/rows/{','.join(['1'] * 501)}", "/search/road"):
         assert ask(server, path)[0] == 404
 
@@ -108,7 +108,7 @@ def test_images_are_given_at_full_size_by_number(server: Server) -> None:
         picture = Image.open(io.BytesIO(data))
         assert (picture.size, picture.mode) == ((40, 40), mode)
     mask = np.asarray(Image.open(io.BytesIO(ask(server, "/mask/3")[1])))
-    key = (SITES[0], server.site.points.rows.loc[3, "image"])
+    key = (SITES[0], server.site.parts.points.rows.loc[3, "image"])
     source = Path(Comparison.load(server.site.folder).sources[key[0]]) / "masks" / f"{Path(key[1]).stem}.png"
     assert np.array_equal(mask > 127, np.asarray(Image.open(source).convert("L")) > 127)
 
@@ -188,7 +188,7 @@ def test_picks_are_kept_with_the_token_alone(server: Server) -> None:
     assert post(server, [1], X_Howfar_Token="guess") == 403
     assert not (folder / "picks.json").exists()
     assert post(server, [2, 15, 2]) == 200
-    names = server.site.points.rows["image"]
+    names = server.site.parts.points.rows["image"]
     assert [(pick.dataset, pick.image) for pick in read_picks(folder)] == [(SITES[0], names[2]), (SITES[1], names[15])]
     assert post(server, []) == 200
     assert read_picks(folder) == ()

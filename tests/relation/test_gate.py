@@ -107,7 +107,6 @@ def test_values_are_read_of_images() -> None:
     values = values_of(columns)
     wanted = {"distance": 1.25, "share": pytest.approx(0.1), "scale": 3.0, "size": 20.0}
     assert values == dict.fromkeys(NAMES) | wanted
-    assert values_of({"far": [1.0, 3.0]}, {"distance": "far"})["distance"] == 2.0
     assert set(values_of({}).values()) == set(values_of({"i_dist": []}).values()) == {None}
 
 

@@ -15,7 +15,7 @@ from howfar.cli.main import run as howfar_run
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, MissingExtraError, UnknownNameError
 from howfar.io.partial_results import TRACKED
-from howfar.training.lightning_module import Keep, Logged
+from howfar.training.lightning_module import Fitting, Keep
 from worlds.interrupted import stopped_after
 
 TINY = {"size": 32, "batch": 4, "epochs": 3, "holdout": 0.25, "device": "cpu", "progress": False}
@@ -80,7 +80,7 @@ def test_epochs_settings_and_what_is_kept(roads, tmp_path, notebook):
 
 
 # After the state is kept an epoch may be logged or not: either way it is there once.
-@pytest.mark.parametrize(("callback", "after"), [(Keep, 1), (Keep, 2), (Logged, 2), (Keep, 3)])
+@pytest.mark.parametrize(("callback", "after"), [(Keep, 1), (Keep, 2), (Fitting, 2), (Keep, 3)])
 def test_a_training_that_was_killed_goes_on_with_its_run(callback, after, roads, tmp_path, notebook):
     given = {**TINY, **MODEL, "log": "notebook"}
     with stopped_after(after, callback):
@@ -160,7 +160,7 @@ def mlflow_store(tmp_path, monkeypatch) -> Any:
 @pytest.mark.filterwarnings("ignore")
 def test_mlflow_has_one_run_although_the_training_was_killed(roads, tmp_path, mlflow_store):
     given = {**TINY, **MODEL, "log": "mlflow"}
-    with stopped_after(2, Logged):
+    with stopped_after(2, Fitting):
         howfar.train(roads, "deepcrack", tmp_path / "m.safetensors", **given)
     client = mlflow_store.MlflowClient()
     (experiment,) = [found.experiment_id for found in client.search_experiments() if found.name == "howfar"]

@@ -11,12 +11,12 @@ from howfar.training.lightning_module import Keep
 
 @contextmanager
 def stopped_after(epoch: int, callback: type = Keep) -> Iterator[None]:
-    """Interrupt when a callback has seen the end of an epoch: `Keep`'s state is kept, `Logged` has logged it."""
+    """Interrupt when a callback or the module has seen the end of an epoch: `Keep`'s state is kept, `Fitting` has logged it."""
     usual: Any = callback.on_train_epoch_end  # type: ignore[attr-defined]  # a callback has it
 
-    def end(self: Any, trainer: Any, module: Any) -> None:
-        usual(self, trainer, module)
-        if len(module.history) == epoch:
+    def end(self: Any, *trainer_and_module: Any) -> None:
+        usual(self, *trainer_and_module)
+        if len((self, *trainer_and_module)[-1].history) == epoch:
             raise KeyboardInterrupt
 
     with pytest.MonkeyPatch.context() as patch:

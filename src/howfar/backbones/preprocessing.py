@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data.image_decoding import Picture, to_rgb
-from howfar.errors import ImageError, InputError
+from howfar.errors import ImageError, InputError, check_choice
 from howfar.options import Fits
 from howfar.perturb import Perturbation
 from howfar.protocols import Backbone
@@ -62,8 +62,7 @@ class Preprocess:
     channels: int = 3
 
     def __post_init__(self) -> None:
-        if self.interpolation not in RESAMPLING:
-            raise InputError.of("interpolation", f"must be one of {', '.join(RESAMPLING)}", self.interpolation)
+        check_choice("interpolation", self.interpolation, RESAMPLING)
 
     @classmethod
     def of(cls, options: Options, size: tuple[int, int], mean: Sequence[float], interpolation: str = "bicubic") -> Preprocess:

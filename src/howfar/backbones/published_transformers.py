@@ -13,17 +13,18 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options
 from howfar.backbones.preprocessing import Preprocess
 from howfar.backbones.transformers import folder_origin, model_folder
-from howfar.errors import InputError, one_line
+from howfar.errors import InputError
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 from howfar.weights.hub_models import (
     REQUIRED_FILES,
     checked_folder,
     describe_architecture,
+    errors_as,
     load_model,
     random_model,
     read_model,
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 
     LayerMaps = Callable[[nn.Module, Tensor], tuple[Tensor, ...]]
 
-T = TypeVar("T")
 IMAGENET: Final = (IMAGENET_MEAN, IMAGENET_STD)
 CLIP_COLOURS: Final = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 
@@ -125,27 +125,30 @@ def _mean_of_map(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return (network(pixel_values=batch).last_hidden_state.mean(dim=(2, 3)),)
 
 
-def family_of(
-    model: PublishedModel, build: Callable[[PublishedModel, Options], TorchBackbone], *more_options: str
-) -> BackboneFamily:
-    """Make the family to register for a published model, with options specific to that model."""
+def published(
+    about: tuple[str, int, str, str, str],
+    source: tuple[str, str],
+    *more_options: str,
+    build: Callable[[PublishedModel, Options], TorchBackbone] = build_published,
+    **rest: Any,
+) -> tuple[PublishedModel, BackboneFamily]:
+    """Describe a model, and make the family to register for it, with options specific to that model.
+
+    `about` are its name, length, input, licence and summary, `source` its repository and the download's size.
+    """
+    (name, length, picture, licence, summary), (repository, download) = about, source
+    card = Card(name, length, picture, f"the hub's {repository} ({download}), or weights=FOLDER", licence, summary)
+    model = PublishedModel(card=card, repository=repository, download=download, **rest)
     pools = ("pool",) if model.pooled else ()
     takes = ("device", "weights", "pretrained", *pools, "fit", "via", "engine", "precision", *more_options)
     # The paper takes the whole map where there is one, so pooling is off by default.
     defaults = {"pool": False} if pools else {}
     # What another way of building reads besides is not known here: `clipseg` needs a tokenizer.
     origin = folder_origin if build is build_published else None
-    return BackboneFamily(model.card, partial(build, model), takes, defaults, folder=True, origin=origin)
+    return model, BackboneFamily(card, partial(build, model), takes, defaults, folder=True, origin=origin)
 
 
-def published(about: tuple[str, int, str, str, str], source: tuple[str, str], **rest: Any) -> PublishedModel:
-    """Describe a model by its name, length, input, licence and summary, and by its repository and the download's size."""
-    (name, length, picture, licence, summary), (repository, download) = about, source
-    card = Card(name, length, picture, f"the hub's {repository} ({download}), or weights=FOLDER", licence, summary)
-    return PublishedModel(card=card, repository=repository, download=download, **rest)
-
-
-SAM_MODEL: Final = published(
+SAM_MODEL, SAM = published(
     ("sam", 1_048_576, "1024×1024 RGB", "Apache-2.0", "SAM ViT-B's image embedding, 256×64×64 (table 1)"),
     ("facebook/sam-vit-base", "375 MB"),
     architecture="SamVisionModel",
@@ -158,7 +161,7 @@ SAM_MODEL: Final = published(
     pooled=_mean_of_map,
     pooling="mean",
 )
-_CLIP = published(
+_CLIP, CLIP = published(
     ("clip", 512, "224×224 RGB", "MIT", "CLIP ViT-B/16's projected image embedding (table 8)"),
     ("openai/clip-vit-base-patch16", "599 MB"),
     architecture="CLIPVisionModelWithProjection",
@@ -170,7 +173,7 @@ _CLIP = published(
     layer="projected image embedding",
     pooled=None,
 )
-_DINOV2 = published(
+_, DINOV2 = published(
     ("dinov2", 197_376, "224×224 RGB", "Apache-2.0", "DINOv2 ViT-B/14's last hidden state, 257×768 (table 8)"),
     ("facebook/dinov2-base", "346 MB"),
     architecture="Dinov2Model",
@@ -178,7 +181,7 @@ _DINOV2 = published(
     config={"image_size": 518},
     side=224,
 )
-_CONVNEXTV2 = published(
+_, CONVNEXTV2 = published(
     ("convnextv2", 50_176, "224×224 RGB", "Apache-2.0", "ConvNeXt V2 base's last hidden state, 1024×7×7 (table 8)"),
     ("facebook/convnextv2-base-22k-224", "355 MB"),
     architecture="ConvNextV2Model",
@@ -186,7 +189,7 @@ _CONVNEXTV2 = published(
     config={"depths": [3, 3, 27, 3], "hidden_sizes": [128, 256, 512, 1024]},
     side=224,
 )
-_SWINV2 = published(
+_, SWINV2 = published(
     ("swinv2", 36_864, "192×192 RGB", "Apache-2.0", "Swin V2 base's last hidden state, 36×1024 (table 8)"),
     ("microsoft/swinv2-base-patch4-window12-192-22k", "440 MB"),
     architecture="Swinv2Model",
@@ -194,7 +197,7 @@ _SWINV2 = published(
     config={"image_size": 192, "embed_dim": 128, "depths": [2, 2, 18, 2], "num_heads": [4, 8, 16, 32], "window_size": 12},
     side=192,
 )
-_DINOV3 = published(
+_, DINOV3 = published(
     ("dinov3", 154_368, "224×224 RGB", "DINOv3 License (accept it on the hub)", "DINOv3 ViT-B/16's last hidden state, 201×768"),
     ("facebook/dinov3-vitb16-pretrain-lvd1689m", "343 MB"),
     architecture="DINOv3ViTModel",
@@ -203,7 +206,7 @@ _DINOV3 = published(
     side=224,
     interpolation="bilinear",
 )
-_SIGLIP2 = published(
+_SIGLIP2, SIGLIP2 = published(
     ("siglip2", 768, "224×224 RGB", "Apache-2.0", "SigLIP 2 ViT-B/16's image embedding"),
     ("google/siglip2-base-patch16-224", "1.5 GB"),
     architecture="SiglipVisionModel",
@@ -257,8 +260,9 @@ def _clipseg(model: PublishedModel, options: Options, option: str = "weights") -
     network = read_model("clipseg", folder, architecture.from_pretrained)
 
     def tokens(text: str) -> list[int]:
-        tokenizer = partial(library.CLIPTokenizer.from_pretrained, folder, local_files_only=True)
-        return _by_tokenizer("clipseg", folder, lambda: list[int](tokenizer()(text)["input_ids"]))
+        with errors_as(f"the tokenizer of clipseg cannot be read: {folder}"):
+            tokenizer = library.CLIPTokenizer.from_pretrained(folder, local_files_only=True)
+            return list[int](tokenizer(text)["input_ids"])
 
     network.eval()
     return network, tokens
@@ -299,7 +303,7 @@ def _pooled_states(network: Any, batch: Tensor) -> tuple[Tensor, ...]:
     return tuple(state.mean(dim=1) for state in _prompted_states(network, batch))
 
 
-_CLIPSEG: Final = published(
+_CLIPSEG, CLIPSEG = published(
     (
         "clipseg",
         93_120,
@@ -308,6 +312,8 @@ _CLIPSEG: Final = published(
         f"CLIPSeg's last three decoder hidden states, 485×64 each, given {PROMPT!r} (table 1)",
     ),
     ("CIDAS/clipseg-rd64-refined", "603 MB"),
+    "prompt",
+    build=_build_clipseg,
     architecture="CLIPSegForImageSegmentation",
     kinds=("clipseg",),
     config={"vision_config": {"patch_size": 16}, "use_complex_transposed_convolution": True},
@@ -319,15 +325,6 @@ _CLIPSEG: Final = published(
     pooling="mean",
 )
 
-SAM: Final = family_of(SAM_MODEL, build_published)
-CLIPSEG: Final = family_of(_CLIPSEG, _build_clipseg, "prompt")
-CLIP: Final = family_of(_CLIP, build_published)
-DINOV2: Final = family_of(_DINOV2, build_published)
-CONVNEXTV2: Final = family_of(_CONVNEXTV2, build_published)
-SWINV2: Final = family_of(_SWINV2, build_published)
-DINOV3: Final = family_of(_DINOV3, build_published)
-SIGLIP2: Final = family_of(_SIGLIP2, build_published)
-
 _TOKENIZER: Final = (("tokenizer.json", "vocab.json", "spiece.model"),)
 _WITH_TEXTS: Final = {"clip": _CLIP, "siglip2": _SIGLIP2}
 
@@ -337,14 +334,6 @@ def reads_text(identity: Mapping[str, Any]) -> bool:
     name = str(identity.get("name", ""))
     pooled = identity.get("pooling") == "own"
     return name in _WITH_TEXTS or (pooled and name in ("transformers:clip", "transformers:siglip", "transformers:siglip2"))
-
-
-def _by_tokenizer(name: str, folder: Path, read: Callable[[], T]) -> T:
-    try:
-        return read()
-    # Damaged text, and errors of the library that reads it.
-    except Exception as error:
-        raise InputError(f"the tokenizer of {name} cannot be read: {folder} ({one_line(error)})") from error
 
 
 def text_tower(options: Options, name: str) -> Callable[[str], NDArray[np.float32]]:
@@ -362,7 +351,8 @@ def text_tower(options: Options, name: str) -> Callable[[str], NDArray[np.float3
     if not hasattr(network, "get_text_features"):
         raise InputError.of("weights", "must hold a text tower for a search by text", str(folder))
     network.eval()
-    tokenize = _by_tokenizer(name, folder, lambda: library.AutoTokenizer.from_pretrained(folder, local_files_only=True))
+    with errors_as(f"the tokenizer of {name} cannot be read: {folder}"):
+        tokenize = library.AutoTokenizer.from_pretrained(folder, local_files_only=True)
     longest = network.config.text_config.max_position_embeddings
 
     def embedding(text: str) -> NDArray[np.float32]:

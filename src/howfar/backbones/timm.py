@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin, weights_origin
 from howfar.backbones.preprocessing import Preprocess, for_channels
-from howfar.errors import InputError, MissingExtraError, option
+from howfar.errors import InputError, needing, option
 from howfar.weights import efficientnet_lite0, hub_downloads
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD
 from howfar.weights.hub_models import random_model
@@ -69,11 +69,9 @@ def _lite0_origin(_: Options) -> Origin | None:
 
 def _import_timm(family: str) -> Any:
     """Import timm with torch for the backbone `family`; `MissingExtraError` names the missing package."""
-    try:
+    with needing(f"{family} needs torch and timm: pip install torch timm"):
         import timm
         import timm.data
-    except ImportError as error:
-        raise MissingExtraError(f"{family} needs torch and timm: pip install torch timm ({error})") from error
     return timm
 
 

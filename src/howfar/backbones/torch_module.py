@@ -17,7 +17,7 @@ import numpy as np
 from howfar.backbones.backbone_family import Options
 from howfar.backbones.preprocessing import Preprocess
 from howfar.data.image_encoding import named
-from howfar.errors import InputError, MissingExtraError
+from howfar.errors import InputError, needing
 from howfar.options import Engines, Floats
 
 if TYPE_CHECKING:
@@ -171,12 +171,10 @@ def module(
     >>> module(net, "1", 32).layers, module(net, ["0", "1"], 32, pool=True).layers
     ((1800,), (8, 8))
     """
-    try:
+    with needing(f"{name} needs torch: pip install torch"):
         from torch import jit
 
         from howfar.backbones.torch_backbone import Feature, TorchBackbone
-    except ImportError as error:
-        raise MissingExtraError(f"{name} needs torch: pip install torch ({error})") from error
 
     layers = (layer,) if isinstance(layer, str) else tuple(layer)
     names = [entry for entry, _ in network.named_modules()]

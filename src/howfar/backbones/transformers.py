@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
 from howfar.backbones.preprocessing import Preprocess
-from howfar.errors import InputError, MissingPathError, one_line, option
+from howfar.errors import InputError, MissingPathError, option
 from howfar.weights import hub_downloads
-from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, load_model, read_json
+from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, describe_architecture, errors_as, load_model, read_json
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -23,21 +23,14 @@ if TYPE_CHECKING:
 _FILTERS: Final = {0: "nearest", 1: "lanczos", 2: "bilinear", 3: "bicubic"}
 
 
-class ModelInput(NamedTuple):
-    """Hold a model's input: (height, width) in pixels, empty if unknown, resampling filter, and mean and std of 0-1."""
+def model_input(
+    config: Mapping[str, Any], size: int | Sequence[int] | None = None
+) -> tuple[tuple[int, ...], str, tuple[float, ...], tuple[float, ...]]:
+    """Read a model's input from a processor's configuration: (height, width) in pixels, resampling filter, mean and std of 0-1.
 
-    size: tuple[int, ...]
-    interpolation: str
-    mean: tuple[float, ...]
-    std: tuple[float, ...]
-
-
-def model_input(config: Mapping[str, Any], size: int | Sequence[int] | None = None) -> ModelInput:
-    """Read the input size, filter, mean and standard deviation from a processor's configuration.
-
-    The size is the crop's, else the resize's, else `size` (the model's own); an edge stands for a square. Normalisation on
-    another scale is converted to 0-1: for values v of 0-255, (f·v − μ) / σ = (v / 255 − μ′) / σ′ with μ′ = μ / (255 f), σ′ = σ
-    / (255 f).
+    The size is the crop's, else the resize's, else `size` (the model's own), else empty; an edge stands for a square.
+    Normalisation on another scale is converted to 0-1: for values v of 0-255, (f·v − μ) / σ = (v / 255 − μ′) / σ′ with μ′ = μ /
+    (255 f), σ′ = σ / (255 f).
     """
     crop = config.get("crop_size") if config.get("do_center_crop", "crop_size" in config) else None
     sides = _sides(crop if crop is not None else config.get("size")) or _sides(size)
@@ -54,7 +47,7 @@ def model_input(config: Mapping[str, Any], size: int | Sequence[int] | None = No
     if not isinstance(number, int) or number not in _FILTERS:
         raise InputError.of("resample of preprocessor_config.json", "must be a filter of Pillow's, 0 to 3", number)
     means, deviations = tuple((value + shift) / factor for value in mean), tuple(value**power / factor for value in std)
-    return ModelInput(sides, _FILTERS[number], means, deviations)
+    return sides, _FILTERS[number], means, deviations
 
 
 def _three(config: Mapping[str, Any], key: str, default: tuple[float, ...], without: float) -> tuple[float, ...]:
@@ -114,13 +107,11 @@ def _build_transformers(options: Options) -> TorchBackbone:
 
     config_only = (options.weights is not None and not options.weights.is_dir()) or not options.pretrained
     folder = model_folder(name, options, ((hub_downloads.CONFIG_FILE,),) if config_only else REQUIRED_FILES)
-    try:
+    # The model's type may be unknown to this version of transformers, or its strict configurations refuse a value.
+    with errors_as(f"{name}: {folder / hub_downloads.CONFIG_FILE} cannot be read"):
         config = library.AutoConfig.from_pretrained(folder, local_files_only=True)
         with torch.device("meta"):
             model: Any = type(library.AutoModel.from_config(config))
-    # The model's type may be unknown to this version of transformers, or its strict configurations refuse a value.
-    except Exception as error:
-        raise InputError(f"{name}: {folder / hub_downloads.CONFIG_FILE} cannot be read ({one_line(error)})") from error
     if config.model_type == "timm_wrapper":
         # timm's preprocessing is not described by a processor's configuration.
         raise InputError.of(name, "must not be one of timm's", str(folder), "write timm:MODEL, with weights=FILE if need be")
@@ -131,11 +122,12 @@ def _build_transformers(options: Options) -> TorchBackbone:
     network: Any = load_model(name, model, options.weights, options.pretrained, lambda: config, lambda: folder, optional)
     file = folder / hub_downloads.PREPROCESSOR_FILE
     side = getattr(getattr(network.config, "vision_config", network.config), "image_size", None)
-    image = model_input(read_json(file) if file.is_file() else {}, side if isinstance(side, (int, list, tuple)) else None)
-    size = options.sides or image.size
+    own_side = side if isinstance(side, (int, list, tuple)) else None
+    sides, interpolation, own_mean, own_std = model_input(read_json(file) if file.is_file() else {}, own_side)
+    size = options.sides or sides
     if len(size) != 2:
         raise InputError.of("size", f"must be given for {name}, which says none", None, f"pass {option('size', 224)}, say")
-    mean, std = tuple(options.mean or image.mean), tuple(options.std or image.std)
+    mean, std = tuple(options.mean or own_mean), tuple(options.std or own_std)
     layer, pooling = ("pooled", "own") if options.pool else ("last hidden state", "none")
     return TorchBackbone(
         name=name,
@@ -144,7 +136,7 @@ def _build_transformers(options: Options) -> TorchBackbone:
         model=describe_architecture(network),
         network=network,
         feature=Feature(partial(_pooled if options.pool else _last_hidden, name), layer, pooling),
-        preprocess=Preprocess.of(options, (size[0], size[1]), mean, image.interpolation),
+        preprocess=Preprocess.of(options, (size[0], size[1]), mean, interpolation),
         mean=mean,
         std=std,
         options=options,

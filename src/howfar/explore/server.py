@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
 from howfar.explore.page_data import BYTES, PageParts
-from howfar.explore.points import RunImages
 from howfar.io.atomic import replace_text
 from howfar.results import Comparison, Selection
 from howfar.selection.candidates import NAME
@@ -157,11 +156,6 @@ class RunSite(Site):
     files: Mapping[str, Response]
     kept: str = KEPT
 
-    @property
-    def points(self) -> RunImages:
-        """Return the images of the run."""
-        return self.parts.points
-
     def get(self, path: str) -> Response:
         """Answer with a file of the page, the run's data, or an image."""
         if path in self.files:
@@ -172,7 +166,7 @@ class RunSite(Site):
             except HowfarError:
                 picks = ()
             # The rows of the folder's picks, without those that are no longer images of the run.
-            rows = self.points.rows.iloc[: self.points.secondary_count]
+            rows = self.parts.points.rows.iloc[: self.parts.points.secondary_count]
             wanted = rows["image"].isin({pick.image for pick in picks}).to_numpy().nonzero()[0]
             row_of = {(rows["dataset"].iloc[row], rows["image"].iloc[row]): int(row) for row in wanted}
             return Response(200, BYTES, self.parts.block(self.token, [row_of[pick] for pick in picks if pick in row_of]))
@@ -185,12 +179,12 @@ class RunSite(Site):
     def keep(self, body: bytes) -> Response:
         """Save the page's rows as the run's picks; 400 for rows that are not of secondary datasets."""
         try:
-            rows, end = json.loads(body)["rows"], self.points.secondary_count
+            rows, end = json.loads(body)["rows"], self.parts.points.secondary_count
             if not isinstance(rows, list) or not all(type(row) is int and 0 <= row < end for row in rows):
                 raise ValueError
         except (ValueError, TypeError, LookupError, RecursionError):
             return Response(400, TEXT, b"rows must be numbers of images of secondary datasets")
-        names = self.points.rows[["dataset", "image"]]
+        names = self.parts.points.rows[["dataset", "image"]]
         try:
             write_picks(self.folder, [Picked(*map(str, names.iloc[row])) for row in dict.fromkeys(rows)])
         except OSError as error:

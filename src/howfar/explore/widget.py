@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from howfar.errors import HowfarError, MissingExtraError
+from howfar.errors import HowfarError, needing
 from howfar.explore.page_data import PageParts
 from howfar.explore.points import UNKNOWN
 
@@ -26,11 +26,9 @@ class Explorer:
     def __init__(self, parts: PageParts, images: pd.DataFrame, bundle: tuple[str, str]) -> None:
         self._parts = parts
         self._table = _table(parts, images)
-        try:
+        with needing("explore() needs anywidget: pip install 'howfar[notebook]'"):
             import anywidget
             import traitlets
-        except ImportError as error:
-            raise MissingExtraError(f"explore() needs anywidget: pip install 'howfar[notebook]' ({error})") from error
 
         def as_bytes(value: Any, _: Any) -> bytes | None:
             # What comes from the page is a view of the message.

@@ -100,16 +100,6 @@ class EmbedBatch:
             store.refresh()
         return {content for content in contents if self._lacks(content)}
 
-    def verify(self, contents: Iterable[str]) -> set[str]:
-        """Return the contents with damaged features in a store, which the store then treats as missing."""
-        asked = sorted(contents)
-        return {content for store in self.stores for content in store.verify(asked)}
-
-    def free(self, contents: Iterable[str]) -> set[str]:
-        """Return the contents that a store lacks and no worker is computing at this moment."""
-        asked = list(contents)
-        return {content for store in self.stores for content in store.free(asked)}
-
     def _lacks(self, content: str) -> bool:
         return any(not store.contains(content) for store in self.stores)
 
@@ -421,7 +411,8 @@ def _outcomes(
         lost: set[str] = set()
         for of_dataset in outcomes:
             for start in range(0, len(of_dataset), CHECKED):
-                lost |= task.verify(of_dataset.reused(start, start + CHECKED))
+                asked = sorted(of_dataset.reused(start, start + CHECKED))
+                lost |= {content for store in task.stores for content in store.verify(asked)}
         for of_dataset in outcomes if lost else ():
             of_dataset.lose(lost)
         left = sum(len(of_dataset.elsewhere()) for of_dataset in outcomes)
@@ -459,7 +450,7 @@ def _awaited(
         for position in [position for position, outcome in waiting.items() if outcome.content not in lacking]:
             stored = replace(waiting.pop(position), reused=True, elsewhere=False)
             yield len(waiting), position, stored
-        free = task.free(lacking)
+        free = {content for store in task.stores for content in store.free(list(lacking))}
         fallen = [position for position, outcome in waiting.items() if outcome.content in free]
         groups = [fallen[start : start + size] for start in range(0, len(fallen), size)]
         again = [tuple(waiting[position].item for position in group) for group in groups]

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.arrays import ArrayRows, Float64Array
+from howfar.arrays import ArrayRows, Float64Array, spans
 from howfar.backbones import as_backbone, is_stored
 from howfar.backbones.backbone_family import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
@@ -285,7 +285,7 @@ class Scorer:
             yield from self._features(group.features)
         size, items = self.work["batch_size"], group.items
         maps = {} if self._folders.predictions is None or group.dataset is None else self._folders.matched(group.dataset)
-        chunks = [items[start : start + size] for start in range(0, len(items), size)]
+        chunks = [items[at] for at in spans(len(items), size)]
         alone = len(chunks) < 2 or (self.work["workers"] or available_cores()) == 1
         with nullcontext() if alone else one_torch_thread_each():
             for outcomes in self._runner.run(partial(self._batch, maps=maps), chunks):
@@ -326,11 +326,10 @@ class Scorer:
 
     def _features(self, features: Features) -> Iterator[Score]:
         check_same(self.profile.identity, features.identity, self.profile.primary, features.name)
-        for start in range(0, len(features), _ROWS):
-            stop = min(start + _ROWS, len(features))
-            names = [path or name for path, name in zip(features.paths[start:stop], features.images[start:stop], strict=True)]
+        for at in spans(len(features), _ROWS):
+            names = [path or name for path, name in zip(features.paths[at], features.images[at], strict=True)]
             items = [Arrival(features.name, name, Path(name)) for name in names]
-            yield from self._scores(ArrayRows(features.rows.rows(start, stop)), items, {})
+            yield from self._scores(ArrayRows(features.rows.rows(at.start, at.stop)), items, {})
 
     def _scores(self, features: NDArray[np.float32] | Rows, items: Sequence[Arrival], maps: _Maps) -> list[Score]:
         measured = self.profile.measure(features)

@@ -80,11 +80,10 @@ def add_square(total: Float64Array, vector: Float64Array, weight: float) -> None
 
 def mirror(total: Float64Array) -> None:
     """Copy the upper triangle of `total` onto the lower one, in place."""
-    for start in range(0, len(total), _TILE):
-        stop = start + _TILE
-        corner = total[start:stop, start:stop]
+    for at in spans(len(total), _TILE):
+        corner = total[at, at]
         corner[:] = np.triu(corner) + np.triu(corner, 1).T
-        total[stop:, start:stop] = total[start:stop, stop:].T
+        total[at.stop :, at] = total[at, at.stop :].T
 
 
 def product(values: Float64Array, matrix: Float64Array) -> Float64Array:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_rows
-from howfar.errors import InputError, check_at_least
+from howfar.errors import InputError, check_at_least, check_choice
 from howfar.memory import beside
 from howfar.options import DEFAULT_COMPONENTS, Scales, Space
 from howfar.projection.basis import (
@@ -133,8 +133,8 @@ class Projector:
         if n_components < 1:
             raise InputError.of("n_components", "must be at least 1", n_components, "the paper keeps 25")
         check_at_least(1, block=block)
-        _check_choice("route", route, ROUTES)
-        _check_choice("scale", scale, SCALES)
+        check_choice("route", route, ROUTES)
+        check_choice("scale", scale, SCALES)
         self._p = as_rows(p, "p")
         self.n, self._q = self._p.shape
         self._z, self._route, self._scale, self._block, self._warns = n_components, route, scale, block, warns
@@ -152,7 +152,7 @@ class Projector:
         Raises `InputError`, at the call rather than at the first projection, for an unknown mode or a secondary of another
         width.
         """
-        _check_choice("mode", mode, MODES)
+        check_choice("mode", mode, MODES)
         others = [as_rows(s, f"secondaries[{i}]") for i, s in enumerate(secondaries)]
         for i, s in enumerate(others):
             if s.shape[1] != self._q:
@@ -161,8 +161,7 @@ class Projector:
                 )
         if mode == "joint":
             return self._joint(others)
-        projected = self._with_primary if mode == "primary" else self._together
-        return (projected(s, None if mode == "none" else self._z) for s in others)
+        return (self._projected(s, None if mode == "none" else self._z, of_primary=mode == "primary") for s in others)
 
     def own(self) -> Float64Array:
         """Project P onto the subspace fitted on P alone, (n, z), in which the self-distance is measured."""
@@ -226,63 +225,50 @@ class Projector:
     def _most(self, rows: int) -> int:
         return max(1, min(rows - 1, self._q))
 
-    def _clamped(self, wanted: int | None, rows: int) -> int:
-        most = self._most(rows)
-        if wanted is None:
-            return most
-        if wanted > most and self._warns:
-            warnings.warn(
-                f"n_components = {wanted} is more than min(images - 1, features) = {most}: {most} are kept",
-                UserWarning,
-                stacklevel=2,
-            )
-        return min(wanted, most)
-
     def _joint(self, others: Sequence[Rows]) -> Iterator[Projection]:
-        together = self._together(Stacked(others), self._z)
+        together = self._projected(Stacked(others), self._z)
         start = 0
         for s in others:
             stop = start + s.shape[0]
             yield Projection(together.primary, together.secondary[start:stop], together.explained_variance_ratio)
             start = stop
 
-    def _together(self, s: Rows, wanted: int | None) -> Projection:
-        """Project P and S onto a subspace fitted on both."""
-        z = self._clamped(wanted, self.n + s.shape[0])
-        if self._by_gram(self.n + s.shape[0]):
-            own, total = self._joint_spectrum(s, z)
-            scores, shares = own.scores, ratio(own.values, total)
+    def _projected(self, s: Rows, wanted: int | None, of_primary: bool = False) -> Projection:
+        """Project P and S onto a subspace fitted on both, or on P only; directions without variance in P are then ignored."""
+        rows = self.n if of_primary else self.n + s.shape[0]
+        most = self._most(rows)
+        z = most if wanted is None else min(wanted, most)
+        if self._warns and wanted not in (None, z):
+            message = f"n_components = {wanted} is more than min(images - 1, features) = {most}: {most} are kept"
+            warnings.warn(message, UserWarning, stacklevel=2)
+        if not self._by_gram(rows):
+            if of_primary:
+                basis = self._covariance_basis(z)
+            else:
+                s = held(s)
+                both = merge(self._moments, moments_of(s, self._block))
+                basis = by_covariance(both, self._layers, self._scale, z, [self._held, s])
+            scores, shares = self._scores(basis, self._held, s), basis.explained_variance_ratio
+        elif of_primary:
+            scores, shares = self._onto_primary(s, z)
         else:
-            s = held(s)
-            basis = by_covariance(
-                merge(self._moments, moments_of(s, self._block)), self._layers, self._scale, z, [self._held, s]
-            )
-            shares = basis.explained_variance_ratio
-            scores = self._scores(basis, self._held, s)
-        scores = signed(scores, self.n)
+            joint, total = self._joint_spectrum(s, z)
+            scores, shares = joint.scores, ratio(joint.values, total)
+        scores = signed(scores, self.n, towards_secondary=not of_primary)
         return Projection(scores[: self.n], scores[self.n :], shares)
 
-    def _with_primary(self, s: Rows, wanted: int | None) -> Projection:
-        """Project P and S onto a subspace fitted on P only; directions without variance in P are ignored for S."""
-        z = self._clamped(wanted, self.n)
-        if self._by_gram(self.n):
-            own = self._exact
-            found = self._primary_spectrum(own, z)
-            shares = ratio(found.values, float(found.weights @ own.scatter))
-            if found.blocks is not None:
-                scores = self._scores(self._axes(found), self._p, s)
-            else:
-                cross, _ = cross_gram(self._p, s, own.centre, self._layers, self._block, own=False, double=True)
-                # About P's mean: (p − mean)·(s − c_P).
-                about = cross.inner + cross.primary[:, :, None] - own.inner.mean(axis=1)[:, :, None]
-                inner = np.tensordot(found.weights, about, axes=1)
-                scores = np.concatenate([found.scores, inner.T @ found.factors])
-        else:
-            basis = self._covariance_basis(z)
-            shares = basis.explained_variance_ratio
-            scores = self._scores(basis, self._held, s)
-        scores = signed(scores, self.n, towards_secondary=False)
-        return Projection(scores[: self.n], scores[self.n :], shares)
+    def _onto_primary(self, s: Rows, z: int) -> tuple[Float64Array, Float64Array]:
+        """Compute the scores of P and S, and the components' shares, from P's own inner products."""
+        own = self._exact
+        found = self._primary_spectrum(own, z)
+        shares = ratio(found.values, float(found.weights @ own.scatter))
+        if found.blocks is not None:
+            return self._scores(self._axes(found), self._p, s), shares
+        cross, _ = cross_gram(self._p, s, own.centre, self._layers, self._block, own=False, double=True)
+        # About P's mean: (p − mean)·(s − c_P).
+        about = cross.inner + cross.primary[:, :, None] - own.inner.mean(axis=1)[:, :, None]
+        inner = np.tensordot(found.weights, about, axes=1)
+        return np.concatenate([found.scores, inner.T @ found.factors]), shares
 
     def _primary_spectrum(self, gram: Gram, z: int) -> _Spectrum:
         """Compute the leading eigenvectors of P's own inner products."""
@@ -345,11 +331,6 @@ class Projector:
         blocks = column_blocks(sets, mean, root, self._block)
         vectors, values = separated(blocks, vectors, values, sampled_square(sets, root), sets)
         return _Spectrum(vectors, values, weights, blocks)
-
-
-def _check_choice(name: str, value: str, allowed: Sequence[str]) -> None:
-    if value not in allowed:
-        raise InputError.of(name, f"must be one of {', '.join(allowed)}", value)
 
 
 def joint_pca(

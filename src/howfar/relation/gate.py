@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError, one_line
+from howfar.errors import InputError, check_choice, one_line
 from howfar.formatting_and_escaping import format_number
 from howfar.relation.labelled_images import Columns, column, rows
 from howfar.results.relation_result import Gate, GateReading
@@ -156,15 +156,15 @@ CHECKS: Final = (
 """Every check, the weightiest first. The margins are those of docs/concepts/gate.md, found by leaving labelled sets out."""
 
 
-def values_of(columns: Columns, names: Mapping[str, str] | None = None) -> dict[str, float | None]:
+def values_of(columns: Columns) -> dict[str, float | None]:
     """Compute the value of every check from the columns of a dataset's images; columns may be absent.
 
     The values are means over the images, but for the size, the square root of the median number of pixels. An image that lacks
     a column (NaN), or in which no structure is predicted, counts for nothing in that check. Columns are `i_dist` and `knn` (in
     units of the primary's self-distance), `residual` (in units of its mean leave-one-out residual,
     `howfar.distances.mahalanobis`), `predicted_foreground` (share of the pixels), `foreground_width` (pixels), `pixels` (of the
-    whole image) and `tile_agreement` (Dice, `howfar.metrics.label_free_signals`); `names` gives the column that a check reads,
-    where that is another. Raises `InputError` for columns of different lengths, or one that is not numeric.
+    whole image) and `tile_agreement` (Dice, `howfar.metrics.label_free_signals`). Raises `InputError` for columns of different
+    lengths, or one that is not numeric.
 
     Examples
     --------
@@ -172,15 +172,12 @@ def values_of(columns: Columns, names: Mapping[str, str] | None = None) -> dict[
     >>> known["distance"], known["size"], known["tiles"]
     (1.1, 15.811, None)
     """
-    renamed = names or {}
     if not columns or not rows(columns):
         return dict.fromkeys(check.name for check in CHECKS)
-    return {check.name: check.read(column(columns, renamed.get(check.name, check.column))) for check in CHECKS}
+    return {check.name: check.read(column(columns, check.column)) for check in CHECKS}
 
 
-def values_by_set(
-    columns: Columns, sets: ArrayLike, names: Mapping[str, str] | None = None
-) -> dict[str, dict[str, float | None]]:
+def values_by_set(columns: Columns, sets: ArrayLike) -> dict[str, dict[str, float | None]]:
     """Compute the value of every check for each of several datasets, from one table of their images.
 
     `sets` is (m,), the dataset that each image is of; all else is as in `values_of`. Raises `InputError` where a column does
@@ -196,7 +193,7 @@ def values_by_set(
     if of.shape != (rows(columns),):
         raise InputError.of("sets", f"must be one row of {rows(columns)} values, one an image", of.shape)
     return {
-        str(name): values_of({key: np.asarray(values)[of == name] for key, values in columns.items()}, names)
+        str(name): values_of({key: np.asarray(values)[of == name] for key, values in columns.items()})
         for name in dict.fromkeys(of.tolist())
     }
 
@@ -214,8 +211,7 @@ class GateRange:
     def limits(self, check: str) -> tuple[float | None, float | None]:
         """Return a check's allowed range, low and high; None for a side without limit, or if no labelled value is known."""
         checks = {one.name: one for one in CHECKS}
-        if check not in checks:
-            raise InputError.of("check", f"must be one of {', '.join(checks)}", check)
+        check_choice("check", check, checks)
         return checks[check].limits(self.labelled(check))
 
     def without(self, dataset: str) -> GateRange:

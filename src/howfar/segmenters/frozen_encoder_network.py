@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from howfar import registry
 from howfar.errors import HowfarError, InputError, MissingPathError, one_line
-from howfar.segmenters.input_normalisation import Normalise, check_sides
+from howfar.segmenters.input_normalisation import Normalise, OneMapNetwork, check_sides
 from howfar.weights.hub_downloads import HUB_ID
 from howfar.weights.hub_models import model_of
 
@@ -251,9 +251,6 @@ class KeptFeatures:
         self._maps: dict[bytes, tuple[Tensor, ...]] = {}
         self._full = False
 
-    def __len__(self) -> int:
-        return len(self._maps)
-
     def __call__(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Return the maps of a batch (b, 3, h, w), on the batch's device."""
         each = []
@@ -278,7 +275,7 @@ class KeptFeatures:
         return tuple(torch.cat(maps).to(pictures.device) for maps in zip(*each, strict=True))
 
 
-class Frozen(nn.Module):
+class Frozen(OneMapNetwork):
     """Segment by a frozen encoder's feature maps and a trained decoder; a training draws from `views` flips and turns."""
 
     name = "frozen"
@@ -296,10 +293,6 @@ class Frozen(nn.Module):
         maps = self.encoder(pictures) if self._kept is None else self._kept(pictures)
         logits: Tensor = self.decoder(maps, (pictures.shape[2], pictures.shape[3]))
         return logits
-
-    def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Return the single map of logits for the loss."""
-        return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Compute the encoder's maps, one per stride, largest first; for a ViT, the patch grid."""

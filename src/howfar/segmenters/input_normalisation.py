@@ -1,4 +1,4 @@
-"""Check that a segmenter accepts an input's height and width, and define the first layer, which normalises channels."""
+"""Check that a segmenter accepts an input's height and width, and define what several of them share: first layer and logits."""
 
 from collections.abc import Sequence
 
@@ -14,6 +14,14 @@ def check_sides(name: str, pictures: Tensor, multiple: int) -> None:
     if len(shape) != 4 or shape[1] != 3 or 0 in shape or shape[2] % multiple or shape[3] % multiple:
         rule = f"must be (b, 3, h, w) with h and w multiples of {multiple}"
         raise InputError.of(f"{name}'s pictures", rule, shape, "resize or pad them")
+
+
+class OneMapNetwork(nn.Module):
+    """Be the base class of segmenters whose loss is computed from the one map that `forward` returns."""
+
+    def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
+        """Return the single map of logits for the loss."""
+        return (self(pictures),)
 
 
 class Normalise(nn.Module):

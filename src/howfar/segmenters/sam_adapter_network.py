@@ -10,7 +10,7 @@ import torch.nn.functional as functional
 from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingPathError
-from howfar.segmenters.input_normalisation import Normalise
+from howfar.segmenters.input_normalisation import Normalise, OneMapNetwork
 from howfar.weights import hub_downloads
 from howfar.weights.hub_downloads import SAM_BASE, SAM_SIDE, SAM_SIZES
 from howfar.weights.hub_models import REQUIRED_FILES, checked_folder, model_of, read_json, read_model
@@ -91,7 +91,7 @@ def _folder(base: str, wanted: Sequence[tuple[str, ...]]) -> Path:
     return checked_folder(_BASE, folder, tuple(wanted), ("sam",))
 
 
-class SamAdapter(nn.Module):
+class SamAdapter(OneMapNetwork):
     """Segment by SAM-Adapter, which adds prompts computed from the image to the tokens before each of SAM's blocks.
 
     Over Kirillov et al., "Segment anything" (2023). The decoder receives SAM's own positions of the patches and its embedding
@@ -120,7 +120,7 @@ class SamAdapter(nn.Module):
 
     def forward(self, pictures: Tensor) -> Tensor:
         """Compute logits (b, 1, h, w) of images (b, 3, h, w) of 0-1: SAM's mask at 1/4 of the side, bilinearly upsampled."""
-        embedding = self._embedded(pictures)
+        (embedding,) = self.encode(pictures)
         # SAM's positional encoding of patch centres, (1, c, h, w), from relative x and y.
         height, width = embedding.shape[2:]
         options: dict[str, Any] = {"device": embedding.device, "dtype": embedding.dtype}
@@ -136,15 +136,8 @@ class SamAdapter(nn.Module):
         )
         return functional.interpolate(masks[:, 0], pictures.shape[2:], mode="bilinear", align_corners=False)
 
-    def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Return the single map of logits for the loss."""
-        return (self(pictures),)
-
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Compute the image embedding, (b, 256, h / 16, w / 16) with the published base models."""
-        return (self._embedded(pictures),)
-
-    def _embedded(self, pictures: Tensor) -> Tensor:
         shape, side = tuple(pictures.shape), self.multiple
         if len(shape) != 4 or shape[0] == 0 or shape[1:] != (3, side, side):
             remedy = "resize them, or name a base with another image_size in its config.json"
@@ -156,8 +149,7 @@ class SamAdapter(nn.Module):
             tokens = tokens + self.encoder.pos_embed
         for block, prompt in zip(self.encoder.layers, prompts, strict=True):
             tokens = block(tokens + prompt)
-        embedding: Tensor = self.encoder.neck(tokens)
-        return embedding
+        return (self.encoder.neck(tokens),)
 
 
 def build(options: Any, pretrained: bool | Path) -> SamAdapter:

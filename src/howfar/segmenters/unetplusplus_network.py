@@ -4,10 +4,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from torch import Tensor, nn
+from torch import Tensor
 
-from howfar.errors import MissingExtraError
-from howfar.segmenters.input_normalisation import Normalise, check_sides
+from howfar.errors import needing
+from howfar.segmenters.input_normalisation import Normalise, OneMapNetwork, check_sides
 from howfar.weights import efficientnet_lite0, hub_downloads
 from howfar.weights.state_dicts import fit_state_dict, read_state_dict
 
@@ -19,7 +19,7 @@ B3 = "smp-hub/efficientnet-b3.imagenet"
 HEADS = ("model.conv_head", "model.bn2", "model.classifier", "_fc")
 
 
-class UnetPlusPlus(nn.Module):
+class UnetPlusPlus(OneMapNetwork):
     """Segment by UNet++: an EfficientNet encoder and a decoder with nested, dense skip connections, one output map.
 
     Zhou, Siddiquee, Tajbakhsh & Liang, "UNet++: A nested U-Net architecture for medical image segmentation" (DLMIA 2018).
@@ -31,11 +31,8 @@ class UnetPlusPlus(nn.Module):
     def __init__(self, encoder: str) -> None:
         super().__init__()
         self.normalise = Normalise(*STATISTICS[encoder])
-        try:
+        with needing("unetplusplus needs segmentation-models-pytorch: pip install 'howfar[train]'"):
             import segmentation_models_pytorch as library
-        except ImportError as error:
-            needed = f"segmentation-models-pytorch: pip install 'howfar[train]' ({error})"
-            raise MissingExtraError(f"unetplusplus needs {needed}") from error
         self.network = library.UnetPlusPlus(ENCODERS[encoder], encoder_weights=None, in_channels=3, classes=1)
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -43,10 +40,6 @@ class UnetPlusPlus(nn.Module):
         check_sides(self.name, pictures, self.multiple)
         logits: Tensor = self.network(self.normalise(pictures))
         return logits
-
-    def logits(self, pictures: Tensor) -> tuple[Tensor, ...]:
-        """Return the single map of logits for the loss."""
-        return (self(pictures),)
 
     def encode(self, pictures: Tensor) -> tuple[Tensor, ...]:
         """Compute the five encoder maps passed to the decoder, at 1/2 to 1/32 of the input sides."""

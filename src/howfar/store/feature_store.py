@@ -22,7 +22,7 @@ import xxhash
 from numpy.typing import ArrayLike, NDArray
 
 from howfar import protocols
-from howfar.errors import InputError, StoreError, check_at_least, one_line
+from howfar.errors import InputError, StoreError, check_at_least, check_choice, one_line
 from howfar.store import shards
 from howfar.store.folders import Folder, ShardDamagedError, ShardGoneError, as_store_errors, folder_at
 from howfar.store.shard_catalog import PACKING, TRIES, ShardCatalog, drop_idle, rewrite, sweep
@@ -411,8 +411,7 @@ class Store:
     """
 
     def __init__(self, root: str | Path | None = None, dtype: Literal["float32", "float16"] = "float32") -> None:
-        if dtype not in STORED:
-            raise InputError.of("dtype", f"must be one of {', '.join(STORED)}", dtype)
+        check_choice("dtype", dtype, STORED)
         self.root = default_root() if root is None else folder_at(root).path
         self.dtype = dtype
 

@@ -30,10 +30,10 @@ from howfar.training.training_settings import THREADS, TrainSettings, kept_epoch
 class Fitting(lightning.LightningModule):
     """Train a segmenter by AdamW with one loss and one schedule, and validate by ODS on held-out images."""
 
-    def __init__(self, segmenter: nn.Module, settings: TrainSettings) -> None:
+    def __init__(self, segmenter: nn.Module, settings: TrainSettings, tracking: Tracking) -> None:
         super().__init__()
         self.segmenter: Any = segmenter
-        self.settings = settings
+        self.settings, self.tracking = settings, tracking
         self.history: list[dict[str, Any]] = []
         self._criterion = registry.load("losses", settings.loss)
         self._share = registry.load("schedules", settings.schedule)
@@ -82,6 +82,11 @@ class Fitting(lightning.LightningModule):
         self._losses.clear()
         self.history.append({"epoch": self.current_epoch + 1, "loss": mean, **self._held_out})
         return self.history[-1]
+
+    def on_train_epoch_end(self) -> None:
+        """Log the epochs that are not logged yet, also those left by a kill; by now the callbacks have saved the state."""
+        for entry in self.history:
+            self.tracking.log({name: value for name, value in entry.items() if name != "epoch"}, entry["epoch"])
 
     def weights(self) -> dict[str, Tensor]:
         """Copy the segmenter's weights to the CPU."""
@@ -185,23 +190,6 @@ class Progress(lightning.Callback):
             self._bar.close()
 
 
-class Logged(lightning.Callback):
-    """Log each epoch's loss, held-out ODS and threshold, once the epoch's state is saved."""
-
-    def __init__(self, tracking: Tracking) -> None:
-        self._tracking = tracking
-
-    def on_train_epoch_end(self, trainer: lightning.Trainer, pl_module: Any) -> None:
-        """Log the epoch, and earlier epochs left unlogged by a kill."""
-        log_epochs(self._tracking, pl_module.history)
-
-
-def log_epochs(tracking: Tracking, history: Sequence[Mapping[str, Any]]) -> None:
-    """Log the history's epochs that are not logged yet."""
-    for entry in history:
-        tracking.log({name: value for name, value in entry.items() if name != "epoch"}, entry["epoch"])
-
-
 LIMIT: Final = 2 << 30  # bytes that features may take where there is no budget
 
 
@@ -221,14 +209,14 @@ def run(
 
     The last `added` of the pairs are added images; `models` is that of `Progress`, None without a bar.
     """
-    module, keep = Fitting(network, settings), Keep(state, settings.keep == "best", settings.patience)
+    module, keep = Fitting(network, settings, tracking), Keep(state, settings.keep == "best", settings.patience)
     with _trainer_contained(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
             accelerator=device.type,
             devices=1 if device.type == "cpu" else [device.index or 0],
             precision="bf16-mixed" if settings.precision == "bf16" else "32-true",
             max_epochs=settings.epochs,
-            callbacks=[keep, *([] if models is None else [Progress(models)]), *([Logged(tracking)] if tracking.on else [])],
+            callbacks=[keep, *([] if models is None else [Progress(models)])],
             deterministic="warn",
             num_sanity_val_steps=0,
             logger=False,
@@ -253,8 +241,8 @@ def run(
                 ckpt_path=state if state.is_file() else None,
                 weights_only=True,
             )
-    # Where a training was killed after its last epoch no callback is called again.
-    log_epochs(tracking, module.history)
+    # Where a training was killed after its last epoch Lightning does not call it again.
+    module.on_train_epoch_end()
     return module.history, module.weights() if keep.weights is None else keep.weights
 
 

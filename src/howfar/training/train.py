@@ -19,7 +19,7 @@ from howfar.cores import LIMIT as THREAD_LIMIT
 from howfar.cores import available_cores
 from howfar.data import DatasetArgument
 from howfar.data.dataset_argument import parse_images
-from howfar.errors import HowfarError, InputError, MissingExtraError, check_at_least
+from howfar.errors import HowfarError, InputError, check_at_least, needing
 from howfar.experiment_tracking import Log, Tracking, check_tracker
 from howfar.io.file_location import ready_file
 from howfar.io.lock import locked
@@ -115,10 +115,8 @@ def fit(
     }
     note = state.with_suffix(TRACKED)
     with locked(state.parent, shared=True), threads_of(state), Tracking(log, described, note) as tracking:
-        try:
+        with needing("training needs lightning: pip install 'howfar[train]'"):
             from howfar.training.lightning_module import run
-        except ImportError as error:
-            raise MissingExtraError(f"training needs lightning: pip install 'howfar[train]' ({error})") from error
         ahead = models if progress else None
         history, weights = run(
             network, task.settings, pairs, held, len(task.extra), state, torch_device, workers, ahead, tracking

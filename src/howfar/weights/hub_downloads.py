@@ -10,7 +10,7 @@ from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 from urllib.request import getproxies
 
-from howfar.errors import MissingExtraError, MissingPathError, one_line
+from howfar.errors import MissingPathError, needing, one_line
 from howfar.errors import option as marked
 
 T = TypeVar("T")
@@ -33,12 +33,10 @@ _PICKLED = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-
 
 def transformers_for(name: str) -> Any:
     """Import transformers for the network `name`; raise `MissingExtraError` if it or torch is not installed."""
-    try:
+    with needing(f"{name} needs transformers: pip install 'howfar[hub]'"):
         # transformers itself can be imported without torch, and then has no models.
         import_module("torch")
         import transformers
-    except ImportError as error:
-        raise MissingExtraError(f"{name} needs transformers: pip install 'howfar[hub]' ({error})") from error
     return transformers
 
 

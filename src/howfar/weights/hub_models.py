@@ -36,6 +36,15 @@ def checked_folder(name: str, folder: Path, required: tuple[tuple[str, ...], ...
     return folder
 
 
+@contextmanager
+def errors_as(line: str) -> Iterator[None]:
+    """Raise whatever a library has against damaged text, shapes that do not fit or strict configurations as `InputError`."""
+    try:
+        yield
+    except Exception as error:
+        raise InputError(f"{line} ({one_line(error)})") from error
+
+
 def read_json(file: Path) -> dict[str, Any]:
     """Read a mapping from a JSON file; anything else raises `InputError`."""
     try:
@@ -56,14 +65,10 @@ def read_model(name: str, source: object, read: Callable[..., Any], optional: st
     import torch
 
     first = None if "state_dict" in options else source
-    try:
-        with _quiet():
-            reading = {"local_files_only": True, "dtype": torch.float32, "output_loading_info": True}
-            # What does not fit is told below, in one line, where transformers would print a table.
-            network, info = read(first, **reading, ignore_mismatched_sizes=True, **options)
-    # Damaged text, shapes that do not fit, strict configurations: errors of several libraries' own kinds.
-    except Exception as error:
-        raise InputError(f"weights of {name} cannot be read: {source} ({one_line(error)})") from error
+    with errors_as(f"weights of {name} cannot be read: {source}"), _quiet():
+        reading = {"local_files_only": True, "dtype": torch.float32, "output_loading_info": True}
+        # What does not fit is told below, in one line, where transformers would print a table.
+        network, info = read(first, **reading, ignore_mismatched_sizes=True, **options)
     if wrong := sorted(info["mismatched_keys"]):
         key, held, wanted = wrong[0]
         more = f", and {len(wrong) - 1} more" if len(wrong) > 1 else ""
@@ -106,11 +111,8 @@ def model_of(name: str, kind: str, config: object, source: str) -> Any:
     known = isinstance(made, type) and issubclass(made, library.PreTrainedModel)
     if not known or not isinstance(config, Mapping):
         raise InputError(f"{source} does not hold the configuration of a model for {name}: train again")
-    try:
+    with errors_as(f"the configuration of {kind} in {source} cannot be read"):
         return made(made.config_class.from_dict(dict(config)))
-    # Strict configurations: errors of several libraries' own kinds.
-    except Exception as error:
-        raise InputError(f"the configuration of {kind} in {source} cannot be read ({one_line(error)})") from error
 
 
 def random_model(make: Callable[[], Any]) -> nn.Module:

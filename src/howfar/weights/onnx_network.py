@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.errors import InputError, MissingExtraError, MissingPathError, option
+from howfar.errors import InputError, MissingExtraError, MissingPathError, needing, option
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD
 
 # A model's file names each file of tensors beside it in an entry "location", a protobuf key and value.
@@ -61,11 +61,8 @@ def import_onnxruntime(name: str) -> Any:
     """Import onnxruntime for the network `name`, silently: at first it prints on stderr which devices it did not find."""
     if sys.modules.get("onnxruntime") is not None:
         return sys.modules["onnxruntime"]
-    try:
-        with _stderr_to_nowhere():
-            library = import_module("onnxruntime")
-    except ImportError as error:
-        raise MissingExtraError(f"{name} needs onnxruntime: pip install onnxruntime ({error})") from error
+    with needing(f"{name} needs onnxruntime: pip install onnxruntime"), _stderr_to_nowhere():
+        library = import_module("onnxruntime")
     library.set_default_logger_severity(_FATAL)
     return library
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from howfar.errors import InputError, one_line
+from howfar.errors import InputError, check_choice, one_line
 from howfar.weights.hub_downloads import first_three
 
 
@@ -67,8 +67,7 @@ _TYPES: Final = {"32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.floa
 
 def dtype_of(precision: str, device: torch.device) -> torch.dtype:
     """Return the torch type for `precision`; a CPU computes in float32 and bfloat16 only."""
-    if precision not in _TYPES:
-        raise InputError.of("precision", f"must be one of {', '.join(_TYPES)}", precision)
+    check_choice("precision", precision, _TYPES)
     if precision == "fp16" and device.type == "cpu":
         raise InputError.of("precision", "must be 32 or bf16 on a CPU", precision)
     return _TYPES[precision]
