@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Final
 
 _BOUNDS: Final = {
@@ -109,6 +110,26 @@ class StoreError(HowfarError, RuntimeError):
 
 class RunnerError(HowfarError, RuntimeError):
     """Report tasks that could not run on their cluster: it is out of reach or has lost a task for good."""
+
+
+@contextmanager
+def blaming(
+    subject: str, kind: type[Exception] | tuple[type[Exception], ...] = InputError, refusal: type[HowfarError] = InputError
+) -> Iterator[None]:
+    """Raise an error of these kinds in the block as a `refusal` whose line begins with its subject."""
+    try:
+        yield
+    except kind as error:
+        raise refusal(f"{subject}: {error}") from error
+
+
+@contextmanager
+def needing(line: str, refusal: type[HowfarError] = MissingExtraError) -> Iterator[None]:
+    """Raise a `refusal` with this line where an import in the block fails; the line names the command that installs it."""
+    try:
+        yield
+    except ImportError as error:
+        raise refusal(line) from error
 
 
 def one_line(error: object, most: int = 160) -> str:

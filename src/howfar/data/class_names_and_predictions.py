@@ -157,13 +157,10 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
             raise InputError(f"{file}: column confidence must lie in 0-1: write the predicted class's probability")
         return ClassPredictions(file, tuple(images), tuple(sorted(set(predicted) - {""})), None, predicted, confidence)
     given = tuple(str(name) for name in table.columns if name != IMAGE)
-    if (text := next((name for name in ("label", "class", "prediction") if name in given), None)) and table[
-        text
-    ].dtype.kind not in "fiu":
-        remedy = f"if it holds the predicted classes, add --columns label={text}, or call it predicted"
-        raise InputError(
-            f"{file}: column {text} must hold a class's probabilities, and holds {table[text].iloc[0]!r}: {remedy}"
-        )
+    text = next((name for name in ("label", "class", "prediction") if name in given), None)
+    if text and table[text].dtype.kind not in "fiu":
+        line = f"{file}: column {text} must hold a class's probabilities, and holds {table[text].iloc[0]!r}"
+        raise InputError(f"{line}: if it holds the predicted classes, add --columns label={text}, or call it predicted")
     if len(given) < 2:
         raise InputError(f"{file} has probabilities of one class only ({given[0]}): give each class its column")
     probabilities: Float64Array = np.stack([cell_numbers(table[name], file, _NUMBERS) for name in given], axis=1)
