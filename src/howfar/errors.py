@@ -110,21 +110,32 @@ class MissingExtraError(HowfarError, ImportError):
     """Report a missing optional library; the line names the command that installs it."""
 
 
-@contextmanager
-def needing(text: str) -> Iterator[None]:
-    """Raise `MissingExtraError` where an import in the block fails; the text says what needs which library, and its command."""
-    try:
-        yield
-    except ImportError as error:
-        raise MissingExtraError(f"{text} ({error})") from error
-
-
 class StoreError(HowfarError, RuntimeError):
     """Report a store on disk that is of another format, is damaged, or cannot hold a value."""
 
 
 class RunnerError(HowfarError, RuntimeError):
     """Report tasks that could not run on their cluster: it is out of reach or has lost a task for good."""
+
+
+@contextmanager
+def blaming(
+    subject: str, kind: type[Exception] | tuple[type[Exception], ...] = InputError, refusal: type[HowfarError] = InputError
+) -> Iterator[None]:
+    """Raise an error of these kinds in the block as a `refusal` whose line begins with its subject."""
+    try:
+        yield
+    except kind as error:
+        raise refusal(f"{subject}: {error}") from error
+
+
+@contextmanager
+def needing(line: str, refusal: type[HowfarError] = MissingExtraError) -> Iterator[None]:
+    """Raise a `refusal` with this line where an import in the block fails; the line names the command that installs it."""
+    try:
+        yield
+    except ImportError as error:
+        raise refusal(f"{line} ({error})" if refusal is MissingExtraError else line) from error
 
 
 def one_line(error: object, most: int = 160) -> str:

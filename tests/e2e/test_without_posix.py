@@ -110,7 +110,7 @@ def test_without_locks_no_folder_is_opened(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(lock, "fcntl", None)
     monkeypatch.setattr(lock, "os", type("Os", (), {"open": lambda *_: pytest.fail("opened"), "path": os.path}))
     share = lock.Share(tmp_path)
-    share.give()
+    share.lock(shared=False)
     assert share.current
     with lock.locked(tmp_path), lock.locked(tmp_path / "door"), lock.alone(tmp_path, make=False) as free:
         assert free

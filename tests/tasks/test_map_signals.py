@@ -92,13 +92,13 @@ def test_agreement_with_the_map_by_tiles_is_of_the_foreground_alone(place):
 
 
 def test_the_columns_are_those_of_the_folders_given(place):
-    assert MapFolders().columns() == ()
-    assert folders(place).columns() == MAIN
-    assert folders(place, flipped=True).columns() == (*MAIN, "flip_agreement", "flip_overlap")
-    assert folders(place, ensemble=("b",)).columns() == (*MAIN, "ensemble_agreement")
+    assert MapFolders().columns == ()
+    assert folders(place).columns == MAIN
+    assert folders(place, flipped=True).columns == (*MAIN, "flip_agreement", "flip_overlap")
+    assert folders(place, ensemble=("b",)).columns == (*MAIN, "ensemble_agreement")
     every = folders(place, True, ("b", "c"), tiled=True)
-    assert every.columns() == (*MAIN, "flip_agreement", "flip_overlap", "ensemble_agreement", "tile_agreement")
-    assert set(read(every, place / "images/1.jpg")[0]) == set(every.columns())
+    assert every.columns == (*MAIN, "flip_agreement", "flip_overlap", "ensemble_agreement", "tile_agreement")
+    assert set(read(every, place / "images/1.jpg")[0]) == set(every.columns)
 
 
 def test_a_missing_map_is_told_and_what_others_show_kept(place):

@@ -3,6 +3,7 @@
 import secrets
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
@@ -65,20 +66,14 @@ def remove_archive(kind: str, folder: Path) -> None:
 
 def check_archive(kind: str, folder: Path) -> None:
     """Raise `InputError` if the folder holds an archive, or a folder in its place, that howfar did not write."""
-    packed, root = folder / f"{kind}.zip", folder / kind
-    if packed.exists() and not _is_own(packed):
+    packed, root, is_own = folder / f"{kind}.zip", folder / kind, False
+    with suppress(OSError, BadZipFile), ZipFile(packed) as archive:
+        is_own = archive.comment == COMMENT
+    if packed.exists() and not is_own:
         rule = f"must hold no {packed.name} that howfar did not write"
         raise InputError.of("out", rule, str(packed), "choose another folder")
     if (root.exists() or root.is_symlink()) and (root.is_symlink() or not (root / MARK).is_file()):
         raise InputError.of("out", f"must hold no folder {kind} of another kind", str(root), "choose another folder")
-
-
-def _is_own(packed: Path) -> bool:
-    try:
-        with ZipFile(packed) as archive:
-            return archive.comment == COMMENT
-    except (OSError, BadZipFile):
-        return False
 
 
 def put(source: Path | str, target: Path, how: Images) -> None:

@@ -30,7 +30,7 @@ from howfar.data.annotations import (
     polygon,
     to_runs,
 )
-from howfar.errors import InputError, MissingExtraError
+from howfar.errors import InputError, needing
 from howfar.formatting_and_escaping import xml_text
 from howfar.io.file_location import is_url
 from howfar.memory import check_file
@@ -44,10 +44,8 @@ def coco_shape(segmentation: Any, height: int, width: int) -> Shape:
         # pycocotools takes four numbers for a box, drops the last of an odd count, and hangs or crashes on endless outlines.
         for outline in segmentation:
             check_points(list(zip(outline[::2], outline[1::2], strict=True)), height, width)
-        try:
+        with needing("polygons of COCO need pycocotools: pip install 'howfar[detection]'"):
             from pycocotools import mask
-        except ImportError as error:
-            raise MissingExtraError("polygons of COCO need pycocotools: pip install 'howfar[detection]'") from error
         merged: bytes = mask.merge(mask.frPyObjects(segmentation, height, width))["counts"]
         return covering(from_runs(compressed(merged), width, height).T, "polygon", segmentation[0])
     runs = segmentation["counts"]

@@ -32,12 +32,13 @@ from howfar.data.image_decoding import (
     decoding_bytes,
     is_wide,
     open_image,
+    reason_added,
     to_rgb,
     upright,
 )
 from howfar.data.image_encoding import netpbm
 from howfar.data.image_formats import image_endings
-from howfar.errors import ImageError, InputError, one_line
+from howfar.errors import ImageError, InputError, needing
 from howfar.io.file_location import is_in_memory
 from howfar.pixel_options import AUTO, DTYPE, PixelReading, by_reading, file_and_reading, range_learnt, reading_asked
 from howfar.results import Skipped
@@ -65,7 +66,6 @@ _DRIVERS: Final = {
     b"\xff\xd8\xff": "JPEG",
 }
 """GDAL's driver that may open a file, by how the file begins: others read what a file names, also from the network."""
-_RASTERIO: Final = "needs rasterio: pip install 'howfar[geo]'"
 
 
 def picture_bytes(file: Path | str, reading: PixelReading) -> bytes:
@@ -152,16 +152,12 @@ def driver_of(head: bytes) -> str:
 @contextmanager
 def rasters_read() -> Iterator[Any]:
     """Yield rasterio; raise `ImageError` where it is missing, or for a raster that it cannot read in the block."""
-    try:
+    with needing("needs rasterio: pip install 'howfar[geo]'", ImageError):
         import rasterio
         from rasterio.errors import NotGeoreferencedWarning, RasterioError
-    except ImportError as error:
-        raise ImageError(_RASTERIO) from error
     warnings.filterwarnings("ignore", category=NotGeoreferencedWarning)
-    try:
+    with reason_added("damaged image file", RasterioError):
         yield rasterio
-    except RasterioError as error:
-        raise ImageError(f"damaged image file ({one_line(error, 100)})") from error
 
 
 def raster_values(raster: Any, bands: Sequence[int], window: Any = None) -> NDArray[Any]:

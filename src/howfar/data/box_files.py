@@ -60,11 +60,7 @@ def boxes_in(document: Any, file: Path, what: str) -> dict[str, dict[str, Any]]:
     boxes_of: dict[str, dict[str, Any]] = {}
     for number, entry in enumerate(document, start=1):
         position = f"{file}: entry {number}"
-        if (
-            not isinstance(entry, Mapping)
-            or not isinstance(entry.get("image"), str)
-            or not isinstance(entry.get("boxes"), list)
-        ):
+        if not (isinstance(entry, Mapping) and isinstance(entry.get("image"), str) and isinstance(entry.get("boxes"), list)):
             raise InputError(f"{position} lacks image or boxes: write {FORM}")
         name = entry["image"]
         rest = {str(key): value for key, value in entry.items() if key != "image"}
@@ -304,11 +300,10 @@ def read_true_boxes(
 ) -> BoxFile:
     """Read true boxes of one of the `KINDS`; `roles` are a table's columns, `names` those of the classes 0, 1, 2 …."""
     what = "true boxes"
-    place = _place(path, what, KINDS)
-    if place.is_dir():
-        ending, files = _files(place, what, {".txt", ".xml"}, KINDS)
-        if ending == ".txt":  # whose numbers are no ids of COCO
-            return read_yolo(dataset, place, files, False, () if isinstance(names, CategoryNames) else names)
+    place, ending, files = _place_and_files(path, what, {".txt", ".xml"}, KINDS)
+    if ending == ".txt":  # whose numbers are no ids of COCO
+        return read_yolo(dataset, place, files, False, () if isinstance(names, CategoryNames) else names)
+    if ending:
         read = read_voc(files)
     elif place.suffix.lower() in TABLES:
         read = read_box_table(place, roles or {}, predicted=False)
@@ -342,22 +337,20 @@ def read_predicted_boxes(
     what: str = "predictions",
 ) -> BoxFile:
     """Read predicted boxes of one of the `KINDS_OF_PREDICTIONS`; the `truth` says what ids in COCO's results stand for."""
-    place = _place(path, what, KINDS_OF_PREDICTIONS)
+    place, ending, files = _place_and_files(path, what, {".txt", ".json"}, KINDS_OF_PREDICTIONS)
     truth, by_id = truth or BoxFile({}), isinstance(names, CategoryNames)
     if isinstance(names, CategoryNames):
         if not truth.ids:
             truth = BoxFile({}, names={str(number): name for number, name in enumerate(names)}, ids=names.images)
         names = ()
-    if place.is_dir():
-        ending, files = _files(place, what, {".txt", ".json"}, KINDS_OF_PREDICTIONS)
-        if ending == ".json":
-            parts = ((name, file, _ultralytics_rows(file)) for name, file in files.items())
-            read = BoxFile(_in_files(parts, True, f"write {ULTRALYTICS_FORM}"))
-        elif by_id:
-            raise InputError.of("classes", "must count from 0 for YOLO's numbers", "COCO's ids", "pass names, or data.yaml")
-        else:
-            # The order of the names in a truth is that of the classes where it is of the same format alone.
-            read = read_yolo(dataset, place, files, True, names or (() if truth.ids else tuple(truth.names.values())))
+    if ending == ".json":
+        parts = ((name, file, _ultralytics_rows(file)) for name, file in files.items())
+        read = BoxFile(_in_files(parts, True, f"write {ULTRALYTICS_FORM}"))
+    elif ending and by_id:
+        raise InputError.of("classes", "must count from 0 for YOLO's numbers", "COCO's ids", "pass names, or data.yaml")
+    elif ending:
+        # The order of the names in a truth is that of the classes where it is of the same format alone.
+        read = read_yolo(dataset, place, files, True, names or (() if truth.ids else tuple(truth.names.values())))
     elif place.suffix.lower() in TABLES:
         read = read_box_table(place, roles or {}, predicted=True)
     else:
@@ -379,21 +372,19 @@ def _named(boxes: BoxesOf, names: Sequence[str]) -> BoxesOf:
     return relabelled(boxes, partial(named, names=names)) if names else boxes
 
 
-def _place(path: str | Path, what: str, kinds: str) -> Path:
+def _place_and_files(path: str | Path, what: str, endings: Collection[str], kinds: str) -> tuple[Path, str, dict[str, Path]]:
+    """Return where boxes lie; of a folder also the ending that most of its files have, of these, and the files by name."""
     place = absolute(path)
     if not place.exists():
         raise MissingPathError(f"no file of {what} at {place}: check the path, or pass {kinds}")
-    return place
-
-
-def _files(folder: Path, what: str, endings: Collection[str], kinds: str) -> tuple[str, dict[str, Path]]:
-    """Return the ending that most of the folder's files have, of these, and the files by their paths below the folder."""
-    found = sorted(walk(folder, endings))
+    if not place.is_dir():
+        return place, "", {}
+    found = sorted(walk(place, endings))
     by_ending = {ending: [file for file in found if file.suffix.lower() == ending] for ending in sorted(endings)}
     most = max(by_ending, key=lambda ending: len(by_ending[ending]))
     if not by_ending[most]:
-        raise InputError.of(what, f"must be {kinds}", f"the folder {path_text(folder)}", f"it holds no {' or '.join(endings)}")
-    return most, {file.relative_to(folder).as_posix(): file for file in by_ending[most]}
+        raise InputError.of(what, f"must be {kinds}", f"the folder {path_text(place)}", f"it holds no {' or '.join(endings)}")
+    return place, most, {file.relative_to(place).as_posix(): file for file in by_ending[most]}
 
 
 def _by_image(dataset: Dataset, read: BoxFile) -> BoxFile:

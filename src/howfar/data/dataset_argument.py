@@ -24,8 +24,8 @@ from howfar.data.image_folder import FOLDER, is_image_name, is_text, kind_of, na
 from howfar.data.image_formats import image_endings
 from howfar.data.image_lists import list_table
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
-from howfar.data.untrusted_files import read_json, readable
-from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
+from howfar.data.untrusted_files import TABLES, read_json, readable
+from howfar.errors import HowfarError, InputError, MissingPathError, needing, one_line
 from howfar.io.file_location import Location, Url, absolute, as_location, file_system, is_url
 from howfar.io.url_guard import name_place
 from howfar.pixel_options import by_colour, is_colour_asked, reading_asked
@@ -142,7 +142,6 @@ def _entries(folder: Location) -> Iterator[tuple[str, bool]]:
             yield name, entry["type"] == "directory"
 
 
-ARROW = ".arrow"
 STATE, SPLITS = "state.json", "dataset_dict.json"
 """Files that tell a saved ``Dataset``, and a saved ``DatasetDict``."""
 
@@ -165,7 +164,7 @@ def read_saved(folder: Path, name: str | None = None) -> Dataset:
     with readable(folder / STATE, _SAVE):
         state = read_json(folder / STATE)
         names = [file["filename"] for file in state["_data_files"]]
-        files = [folder / name for name in names if _is_file_name(name) and name.lower().endswith(ARROW)]
+        files = [folder / name for name in names if _is_file_name(name) and name.lower().endswith(".arrow")]
         if len(files) < len(names):
             raise InputError("it lists no data files")
     if state.get("_indices_data_files"):
@@ -186,10 +185,8 @@ def hub_name(text: str) -> tuple[str, str | None, str | None, str | None]:
 def _read_hub(text: str, name: str | None = None) -> Dataset:
     """Read a dataset on the hub: Hugging Face's library downloads it to its cache, and howfar reads it there."""
     repository, revision, config, own = hub_name(text)
-    try:
+    with needing("hf:// needs datasets: pip install 'howfar[datasets]'"):
         import datasets
-    except ImportError as error:
-        raise MissingExtraError("hf:// needs datasets: pip install 'howfar[datasets]'") from error
     with readable(text, "check the name, or save it and name the folder"):
         builder = datasets.load_dataset_builder(repository, config, revision=revision)
         splits = list(builder.info.splits or ())
@@ -217,7 +214,6 @@ KINDS = (
     "a folder of images, NAME=PATH, a table (.csv, .parquet), images in .tar, .parquet or .arrow files, a Hugging Face dataset "
     "(saved, or hf://owner/name), fiftyone:NAME, a URL of any, embeddings (.npy, .parquet, .lance or an array), or a Dataset"
 )
-PARQUET = (".parquet", ".pq")
 FILES = {".npy", ".csv", *KINDS_OF_CONTAINERS}
 """Endings of files that are datasets."""
 _HOSTED = re.compile(r"((?P<called>[^=:/]+)=)?(?P<host>[a-z]{2,}):(?P<name>(?!//).+)")
@@ -376,7 +372,7 @@ def _read_file(location: Location, name: str | None) -> Dataset | Features:
         return load_embeddings(location, name)
     if suffix == ".csv":
         return Dataset.from_table(location, name)
-    if suffix in PARQUET:
+    if suffix in TABLES:
         table = ParquetFile(location, "table")
         if "embedding" in table.schema.names:
             return from_parquet(table, name)

@@ -9,7 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path, PurePosixPath
@@ -18,7 +18,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.arrays import LARGEST, ArrayRows, FloatArray
+from howfar.arrays import LARGEST, ArrayRows, FloatArray, spans
 from howfar.cores import numeric_threads
 from howfar.data import arrow_subprocess
 from howfar.data.containers.parquet import ParquetFile
@@ -361,11 +361,10 @@ class FeatureTable:
             listed = iter(dataset.items)
             # The images that were skipped have no features.
             items = (next(item for item in listed if item.name == name) for name in features.images)
-            for start in range(0, len(features), step):
-                stop = min(start + step, len(features))
-                rows = np.ascontiguousarray(features.rows.rows(start, stop), dtype=np.float32)
+            for at in spans(len(features), step):
+                rows = np.ascontiguousarray(features.rows.rows(at.start, at.stop), dtype=np.float32)
                 cells: list[dict[str, Any]] = []
-                for row, item in zip(range(start, stop), items, strict=False):
+                for row, item in zip(range(at.start, at.stop), items, strict=False):
                     own = (item.name, features.paths[row], dataset.name, features.contents[row], item.mask, item.label)
                     cells.append({**dict(item.further), **dict(zip(OWN, own, strict=False))})
                 texts = ([None if (cell := row.get(name)) is None else path_text(cell) for row in cells] for name in self.texts)
@@ -396,17 +395,14 @@ def check_target(out: Path, kind: str) -> None:
         check_lance()
     if not os.path.lexists(out):
         return
-    try:
-        if out.is_symlink() or (kind == "lance" and not is_lance(out)):
-            own = False
-        elif kind == "lance":
+    own = False
+    with suppress(HowfarError, OSError):
+        if not out.is_symlink() and kind == "parquet":
+            own = MARK.encode() in (ParquetFile(out, "table").schema.metadata or ())
+        elif not out.is_symlink() and is_lance(out):
             size = _bytes(out)
             lines, _ = arrow_subprocess.run("lance", [out], size, file_limit(size))
             own = bool(lines) and MARK in lines[0].get("notes", ())
-        else:
-            own = MARK.encode() in (ParquetFile(out, "table").schema.metadata or ())
-    except (HowfarError, OSError):
-        own = False
     if not own:
         raise InputError.of("out", "must be new, or an earlier export of howfar", str(out), "name another")
 

@@ -328,6 +328,17 @@ def damage_named() -> Iterator[None]:
         raise ImageError(_reason(error)) from error
 
 
+@contextmanager
+def reason_added(line: str, kind: type[Exception] = Exception) -> Iterator[None]:
+    """Raise `ImageError` for a library's error in the block: a line with the reason in brackets."""
+    try:
+        yield
+    except ImageError:
+        raise
+    except kind as error:
+        raise ImageError(f"{line} ({one_line(error, 100)})") from error
+
+
 def _reason(error: Exception) -> str:
     text = str(error)
     if isinstance(error, ImageError):

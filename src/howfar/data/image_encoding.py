@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile, ImageOps
 
 from howfar.data.image_bytes import read_bytes
-from howfar.data.image_decoding import PAM, to_rgb
-from howfar.errors import ImageError, one_line
+from howfar.data.image_decoding import PAM, reason_added, to_rgb
+from howfar.errors import ImageError
 
 CHANNELS: Final = (1, 3, 4)
 _PICTURE: Final = "a picture is uint8 of 0-255, or floating values of 0-1"
@@ -82,7 +82,7 @@ def _of_picture(picture: Image.Image, mask: bool) -> bytes:
         with suppress(ImageError):
             if picture.filename and not picture.tell():
                 return read_bytes(picture.filename)
-    try:
+    with reason_added("a picture that cannot be loaded"):  # one that was opened and not yet loaded may be damaged in any way
         upright = ImageOps.exif_transpose(picture)
         upright.format = picture.format
         if upright.mode == "1":
@@ -91,10 +91,6 @@ def _of_picture(picture: Image.Image, mask: bool) -> bytes:
             return png_bytes(upright)
         if upright.mode != "L" or upright.has_transparency_data:
             upright = to_rgb(upright)
-    except ImageError:
-        raise
-    except Exception as error:  # a picture that was opened and not yet loaded may be damaged in any way
-        raise ImageError(f"a picture that cannot be loaded ({one_line(error, 100)})") from error
     return netpbm(np.asarray(upright))
 
 

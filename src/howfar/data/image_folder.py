@@ -155,7 +155,7 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
     if not folder.is_dir():
         raise InputError.of("dataset", "must be a folder", str(folder), "pass the folder that holds the images")
     images = folder if folder.name == "images" or not (folder / "images").is_dir() else folder / "images"
-    masks = (folder.parent if folder.name == "images" else folder) / "masks"
+    masks = home_of(folder) / "masks"
     found, labelled = _found(images, masks), _found(masks) if masks.is_dir() else (TextColumn(), [])
     faults = [*found[1], *((path, f"mask: {reason}") for path, reason in labelled[1])]
     if images != folder:
@@ -267,9 +267,10 @@ def list_remote(folder: Url, name: str | None = None) -> DatasetFields:
     candidates = _within("images", paths) if inside else masks_apart
     faults = [(f"{images_at / path}", reason) for path in candidates if (reason := unread(suffix_of(path)))]
     if inside:
-        beside = (path for path in _images(paths) if "/" not in path)
+        beside = (path for path in filter(is_image_name, paths) if "/" not in path)
         faults += [(f"{folder / path}", "beside the folder images, which alone is read") for path in beside]
-    return dataset_fields(folder, name, images_at, _images(candidates), _images(masks), faults)
+    images = list(filter(is_image_name, candidates))
+    return dataset_fields(folder, name, images_at, images, filter(is_image_name, masks), faults)
 
 
 def _below(folder: Location) -> list[str]:
@@ -288,10 +289,6 @@ def _below(folder: Location) -> list[str]:
 
 def _within(folder: str, paths: list[str]) -> list[str]:
     return [path.removeprefix(f"{folder}/") for path in paths if path.startswith(f"{folder}/")]
-
-
-def _images(paths: list[str]) -> list[str]:
-    return [path for path in paths if is_image_name(path)]
 
 
 def is_image_name(path: str) -> bool:

@@ -18,7 +18,6 @@ from howfar.errors import ImageError
 from howfar.pixel_options import CLIPS, PixelReading, by_reading, file_and_reading, reading_asked
 from howfar.results import Skipped
 
-_NIFTI: Final = (".nii", ".nii.gz")
 WHOLE: Final = "whole"
 """Marks an image of which every pixel counts, as of a mask, whose background is often called no data."""
 
@@ -75,7 +74,7 @@ def opened(file: Path | str, window: bool = False) -> Any:
             _last.stack.close()
         _last.key, _last.stack = (), None
         name = str(file).lower()
-        kind = "clip" if name.endswith(CLIPS) else "nifti" if name.endswith(_NIFTI) else "dicom"
+        kind = "clip" if name.endswith(CLIPS) else "nifti" if name.endswith((".nii", ".nii.gz")) else "dicom"
         _last.stack = registry.load("stacks", kind if is_stack(file) and not window else "raster")(file)
         _last.key = key
     return _last.stack

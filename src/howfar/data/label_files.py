@@ -25,7 +25,6 @@ KINDS_OF_CLASSES = (
     "class folders, a CSV table with the columns image and label, or a file that CVAT (.xml) or Label Studio (.json) exported"
 )
 IMAGE, LABEL, NAME = "image", "label", "name"
-EXPORTED = (".xml", ".json", ".zip")
 
 
 def read_export(path: Path) -> LabelExport:
@@ -136,7 +135,7 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
         other = [(name.partition("/")[2], label) for name, label in pairs]
     else:
         with readable(path, f"pass {KINDS_OF_CLASSES}"):
-            if path.suffix.lower() in EXPORTED:
+            if path.suffix.lower() in (".xml", ".json", ".zip"):
                 images = read_export(path).images
                 pairs = [(image.name, mark.label) for image in images for mark in image.marks if mark.draw is None]
             else:
@@ -145,9 +144,7 @@ def read_class_labels(dataset: Dataset, source: str | Path) -> Labels:
                 if not {IMAGE, LABEL} <= set(table):
                     listed = ", ".join(map(path_text, map(str, table)))
                     raise InputError(f"its columns are {listed}: it needs {IMAGE} and {LABEL}")
-                cells = {
-                    name: [unguarded(cell.strip()) for cell in table[name]] for name in (IMAGE, NAME, LABEL) if name in table
-                }
+                cells = {name: [unguarded(cell.strip()) for cell in table[name]] for name in {IMAGE, NAME, LABEL} & set(table)}
                 labels = cells[LABEL]
                 pairs, other = (
                     [pair for pair in zip(cells.get(name, ()), labels, strict=False) if pair[1]] for name in (IMAGE, NAME)

@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data.dataset_items import Item
-from howfar.data.image_decoding import NAME_RANGE, check_size, decoding
+from howfar.data.image_decoding import NAME_RANGE, check_size, decoding, reason_added
 from howfar.data.image_stacks import WHOLE, Stack, part, place
-from howfar.errors import ImageError, one_line
+from howfar.errors import ImageError, needing
 from howfar.memory import file_limit
 from howfar.pixel_options import PixelReading
 
-_NEEDS: Final = "needs {}: pip install 'howfar[medical]'"
 _MILLIMETRES: Final = {"meter": 1e3, "micron": 1e-3}
 _SIDES: Final = "RLAPSI"
 _AXES: Final = "ztuvw"
@@ -97,11 +96,9 @@ class Nifti(Stack):
     """
 
     def __init__(self, file: Path | str) -> None:
-        try:
+        with needing("needs nibabel: pip install 'howfar[medical]'", ImageError):
             import nibabel
-        except ImportError as error:
-            raise ImageError(_NEEDS.format("nibabel")) from error
-        try:
+        with reason_added("damaged NIfTI file"):  # nibabel, NumPy and zlib raise errors of many kinds over damaged files
             sides = _spacing_of_head(file)
             if str(file).lower().endswith(".gz"):
                 with _unpacking:  # once for all threads
@@ -113,10 +110,6 @@ class Nifti(Stack):
                 raise ImageError("a NIfTI file that holds no volume of slices")
             unit = _MILLIMETRES.get(self._image.header.get_xyzt_units()[0], 1.0)
             codes = nibabel.aff2axcodes(self._image.affine)[:2]
-        except ImageError:
-            raise
-        except Exception as error:  # nibabel, NumPy and zlib raise errors of many kinds over damaged files
-            raise ImageError(f"damaged NIfTI file ({one_line(error, 100)})") from error
         if self._voxels.dtype.kind == "c":
             raise ImageError("complex values: save their magnitude")
         self._codes = ("R", "A") if None in codes else codes
@@ -149,10 +142,8 @@ class Nifti(Stack):
             raise ImageError("; ".join(left_out))
 
     def _plane(self, index: tuple[int, ...]) -> NDArray[Any]:
-        try:
+        with reason_added("damaged NIfTI file"):  # it may be cut short
             return np.asarray(self._voxels[(slice(None), slice(None), *index)])
-        except Exception as error:  # a file that is cut short
-            raise ImageError(f"damaged NIfTI file ({one_line(error, 100)})") from error
 
     def values(self, reading: PixelReading) -> NDArray[Any]:
         """Return a slice (h, w, bands): floating numbers where the file scales its values."""
@@ -177,10 +168,8 @@ class Dicom(Stack):
     """Read the frames of a DICOM file; the patient, or else the study or series, is the group, and is never named."""
 
     def __init__(self, file: Path | str) -> None:
-        try:
+        with needing("needs pydicom: pip install 'howfar[medical]'", ImageError):
             import pydicom
-        except ImportError as error:
-            raise ImageError(_NEEDS.format("pydicom")) from error
         self._file = file
         try:
             with Path(file).open("rb") as stream:

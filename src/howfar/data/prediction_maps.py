@@ -54,8 +54,10 @@ class MatchedMaps:
 
     `files` gives each image's map by the image's name, `missing` the reason why an image has none. `extra` are maps that belong
     to no image, as paths below the folder. `doubled` are images with more than one map; `files` holds the one that is taken.
+    `what` names a map of the folder in error lines.
     """
 
+    what: str
     folder: Path
     files: Mapping[str, Path]
     missing: Mapping[str, str]
@@ -73,7 +75,7 @@ def folder_of_maps(argument: str, folder: str | Path) -> Path:
     return root
 
 
-def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
+def match_maps(dataset: Dataset, folder: str | Path, what: str = "prediction") -> MatchedMaps:
     """Find each image's map: the file below `folder` with the same path but for the ending (`match_names`), a PNG first."""
     root = folder_of_maps("predictions", folder)
     shown = path_text(root)
@@ -93,6 +95,7 @@ def match_maps(dataset: Dataset, folder: str | Path) -> MatchedMaps:
         raise InputError(no_match(dataset, "map", shown, [names[0] for names in maps.values()] or list(faults)))
     used = set(keys.values())
     return MatchedMaps(
+        what=what,
         folder=root,
         files=files,
         missing={image: faults.get(key, f"no map {key}.* below {shown}") for image, key in keys.items() if key not in maps},

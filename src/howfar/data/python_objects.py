@@ -27,7 +27,7 @@ from howfar.data.image_folder import DICOM, home_of, path_text
 from howfar.data.image_formats import image_endings
 from howfar.data.image_lists import WANTED, list_rows, why_no_file
 from howfar.data.untrusted_files import cell_text
-from howfar.errors import ImageError, InputError, one_line
+from howfar.errors import ImageError, InputError, blaming, one_line
 from howfar.formatting_and_escaping import printable
 from howfar.io.file_location import Location, Url, absolute, as_location, is_url
 from howfar.io.url_guard import name_place
@@ -162,12 +162,9 @@ def labelled(dataset: Dataset) -> Dataset:
 
 def _check_picture(value: object, what: str) -> None:
     """Raise `InputError` if a value is no picture; `what` names the value in the error."""
-    try:
-        file_bytes(value)
-    except ImageError as error:
-        if isinstance(value, (str, Path, bytes, Image.Image)):
-            return  # a file that is damaged or absent is skipped as any other
-        raise InputError(f"{what} is no picture: {error}") from error
+    if not isinstance(value, (str, Path, bytes, Image.Image)):  # a file that is damaged or absent is skipped as any other
+        with blaming(f"{what} is no picture", ImageError):
+            file_bytes(value)
 
 
 def _is_of(argument: object, *kinds: str) -> bool:
@@ -319,10 +316,8 @@ def _read_map_style(dataset: Any, name: str | None, unnamed: str) -> Dataset:
     except Exception as error:
         line = f"dataset: item 0 of the {kind} cannot be had ({type(error).__name__}: {one_line(error, 100)})"
         raise InputError(line) from error
-    try:
+    with blaming(f"dataset: item 0 of the {kind} is no picture", ImageError):
         is_same = file_bytes(parts.image) == file_bytes(again.image)
-    except ImageError as error:
-        raise InputError(f"dataset: item 0 of the {kind} is no picture: {error}") from error
     if not is_same:
         rule = "must give the same image each time"
         raise InputError.of("dataset", rule, f"{kind} with a random transform", "pass it without augmentation")

@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data.dataset_items import Item
-from howfar.data.image_decoding import check_size, decoding
+from howfar.data.image_decoding import check_size, decoding, reason_added
 from howfar.data.image_folder import stem
 from howfar.data.image_stacks import Stack, part, place
-from howfar.errors import ImageError, one_line
+from howfar.errors import ImageError, needing
 from howfar.pixel_options import KEY, PixelReading
 
 SIDE: Final = 32
@@ -36,20 +36,16 @@ class Clip(Stack):
     """Read frames of a video file; all frames of one file are a group."""
 
     def __init__(self, file: Path | str) -> None:
-        try:
+        with needing("needs PyAV: pip install 'howfar[video]'", ImageError):
             import av
-        except ImportError as error:
-            raise ImageError("needs PyAV: pip install 'howfar[video]'") from error
         with Path(file).open("rb") as begun:
             head, status = begun.read(8), os.fstat(begun.fileno())
         self._version = str(file), status.st_mtime_ns, status.st_size
         name = "mov" if head[4:] in _BOXES else _FORMATS.get(head[:4])
         if name is None:
             raise ImageError("damaged clip (it does not begin as an MP4, Matroska, AVI, MPEG or WMV file)")
-        try:
+        with reason_added("damaged clip"):
             self._container = av.open(str(file), format=name, options={"protocol_whitelist": "file"})
-        except Exception as error:
-            raise ImageError(f"damaged clip ({one_line(error, 100)})") from error
         if not self._container.streams.video:
             self._container.close()
             raise ImageError("a clip without a video stream")
@@ -64,15 +60,13 @@ class Clip(Stack):
 
     def _decoded(self, start: int, is_key: bool) -> Iterator[tuple[int, Any]]:
         """Yield frames with their times, in units of the stream, from the key frame before a time on."""
-        try:
+        with reason_added("damaged clip"):  # FFmpeg's errors are of many kinds
             self._stream.codec_context.skip_frame = "NONKEY" if is_key else "DEFAULT"
             self._container.seek(start, stream=self._stream)
             for frame in self._container.decode(self._stream):
                 time = frame.dts if frame.pts is None else frame.pts
                 if time is not None and time >= 0 and not frame.is_corrupt:
                     yield time, frame
-        except Exception as error:  # FFmpeg's errors are of many kinds
-            raise ImageError(f"damaged clip ({one_line(error, 100)})") from error
 
     def items(self, item: Item, reading: PixelReading) -> Iterator[Item]:
         """Yield the frames that a reading chooses and that differ from the frame yielded before, with their times."""

@@ -10,7 +10,7 @@ from howfar.data.dataset import Dataset, unshared
 from howfar.data.dataset_items import Item
 from howfar.data.image_decoding import size
 from howfar.data.untrusted_files import read_json
-from howfar.errors import InputError, MissingExtraError, MissingPathError, one_line
+from howfar.errors import InputError, MissingPathError, needing, one_line
 from howfar.io.file_location import absolute
 from howfar.progress import stage
 from howfar.results import Comparison, Relation, Skipped
@@ -29,10 +29,8 @@ _FIELDS: Final = {
 
 def load(name: str) -> Any:
     """Return a FiftyOne dataset, or its saved view NAME:VIEW; raise `HowfarError` where there is none."""
-    try:
+    with needing("fiftyone: needs fiftyone: pip install 'howfar[fiftyone]'"):
         import fiftyone
-    except ImportError as error:
-        raise MissingExtraError("fiftyone: needs fiftyone: pip install 'howfar[fiftyone]'") from error
     try:
         with stage("asking FiftyOne's database"):
             known = fiftyone.list_datasets()

@@ -25,7 +25,7 @@ from howfar.data.annotations import LabelExport
 from howfar.data.image_bytes import read_bytes
 from howfar.data.label_files import read_export
 from howfar.data.untrusted_files import file_bytes, parsed_xml, read_json, readable
-from howfar.errors import HowfarError, ImageError, InputError, MissingExtraError, MissingPathError, one_line
+from howfar.errors import HowfarError, ImageError, InputError, MissingExtraError, MissingPathError, blaming, one_line
 from howfar.formatting_and_escaping import xml_text
 from howfar.io.file_location import absolute
 from howfar.progress import stage
@@ -276,10 +276,8 @@ class LabelStudioHost(LabellingHost):
         return len(new), len(tasks)
 
     def _uploaded(self, number: int, place: str) -> Any:
-        try:
+        with blaming(f"the image {place} cannot be sent", ImageError):
             data = bytes(read_bytes(place))
-        except ImageError as error:
-            raise InputError(f"the image {place} cannot be sent: {error}") from error
         # The SDK's import takes tasks alone, so that files go by the connection beneath it.
         asked: dict[str, Any] = {"params": {"commit_to_project": "false"}, "files": {"file": (Path(place).name, data)}}
         answer = self.sdk._client_wrapper.httpx_client.request(f"api/projects/{number}/import", method="POST", **asked)

@@ -10,7 +10,6 @@ from collections.abc import Callable, Mapping
 from math import prod
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
-from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -82,7 +81,7 @@ def read_array(data: bytes) -> NDArray[Any]:
 def read_packed_array(data: bytes, check: Callable[[int], None]) -> NDArray[Any]:
     """Load the only array of a ``.npz`` file, once `check` of its unpacked bytes agrees; `ValueError` if it is damaged."""
     try:
-        with ZipFile(io.BytesIO(data)) as archive:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
             members = archive.infolist()
             if len(members) != 1:
                 names = ", ".join(member.filename for member in members[:3])
@@ -90,7 +89,7 @@ def read_packed_array(data: bytes, check: Callable[[int], None]) -> NDArray[Any]
             check(members[0].file_size)
             with archive.open(members[0]) as file:
                 return read_array(file.read(members[0].file_size + 1))
-    except (BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, LookupError, NotImplementedError, RuntimeError) as error:
+    except (zipfile.BadZipFile, OSError, EOFError, zlib.error, lzma.LZMAError, LookupError, RuntimeError) as error:
         raise ValueError(f"it is damaged: {one_line(error, 80)}") from error
 
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
-from shutil import rmtree
 from typing import Any, BinaryIO
 
 from howfar.errors import InputError
@@ -147,7 +146,7 @@ def staging(root: Path) -> Iterator[Path]:
         # Another writer may remove it at the same time.
         with suppress(OSError), alone(left, otherwise=False) as free:
             if free:
-                rmtree(left, ignore_errors=True)
+                shutil.rmtree(left, ignore_errors=True)
     folder = root / f"{STAGING}{secrets.token_hex(8)}"
     try:
         with naming(folder):
@@ -155,7 +154,7 @@ def staging(root: Path) -> Iterator[Path]:
         with locked(folder):
             yield folder
     finally:
-        rmtree(folder, ignore_errors=True)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def move_in(folder: Path, root: Path, names: list[str]) -> None:

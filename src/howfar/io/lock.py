@@ -52,7 +52,7 @@ class Share:
         self._descriptor = None if fcntl is None else os.open(folder, os.O_RDONLY)
         if self._descriptor is not None:
             self._closed = finalize(self, os.close, self._descriptor)
-        self.take()
+        self.lock(shared=True)
 
     @property
     def current(self) -> bool:
@@ -62,15 +62,8 @@ class Share:
             return os.path.samestat(self.folder.stat(), opened)
         return False
 
-    def take(self) -> None:
-        """Share the lock again after `give`."""
-        self._lock(shared=True)
-
-    def give(self) -> None:
-        """Release the lock for now."""
-        self._lock(shared=False)
-
-    def _lock(self, shared: bool) -> None:
+    def lock(self, shared: bool) -> None:
+        """Share the lock, or release it for now."""
         if fcntl is not None and self._descriptor is not None:
             with suppress(OSError):
                 fcntl.flock(self._descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_UN)

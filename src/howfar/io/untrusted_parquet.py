@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import struct
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
@@ -180,7 +180,10 @@ class OpenParquet:
         """Read columns, all by default, as a checked table; ``image.path`` names a field of a struct."""
         import pyarrow.parquet as pq
 
-        chunks, limit = list(_chunks(self.groups, columns)), file_limit(self._size)
+        chunks, limit = [chunk for group in self.groups for chunk in group.chunks], file_limit(self._size)
+        if columns is not None:
+            begun = tuple(f"{name}." for name in columns)
+            chunks = [chunk for chunk in chunks if f"{chunk.path}.".startswith(begun)]
         # The least memory to read the columns and convert them to values, once unpacked.
         stated = CELL * sum(max(0, group.rows) for group in self.groups)
         for chunk in chunks:
@@ -241,13 +244,6 @@ def check_names(names: Sequence[str]) -> None:
     twice = next((name for name in names if names.count(name) > 1), None)
     if twice is not None:
         raise ValueError(f"it has the column {twice} twice")
-
-
-def _chunks(groups: Sequence[RowGroup], columns: Collection[str] | None) -> Iterator[Chunk]:
-    for group in groups:
-        for chunk in group.chunks:
-            if columns is None or any(chunk.path == name or chunk.path.startswith(f"{name}.") for name in columns):
-                yield chunk
 
 
 def decoded_bytes(array: Any) -> int:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, quotient
-from howfar.errors import InputError, MissingExtraError
+from howfar.errors import InputError, blaming, needing
 from howfar.metrics.metric_interface import MetricScore
 from howfar.metrics.probability_maps import IntArray
 
@@ -119,10 +119,8 @@ class Detection:
         images = list(tallies)
         if not images:
             raise InputError("tallies must hold at least one image, got none")
-        try:
+        with needing("mAP needs pycocotools: pip install 'howfar[detection]'"):
             import pycocotools  # noqa: F401 - torchmetrics needs it, and would name another command
-        except ImportError as error:
-            raise MissingExtraError("mAP needs pycocotools: pip install 'howfar[detection]'") from error
         # Imported here, so that importing this module does not load torch.
         import torch
         from torchmetrics.detection import MeanAveragePrecision
@@ -141,8 +139,8 @@ class Detection:
         counts = np.array([[image.hits, image.misses, image.false] for image in images], dtype=np.float64)
         return MetricScore(
             metric=f"F1 at IoU {self.iou:g}{above}",
-            scores={**scores, "f1": float(_f1(counts.sum(axis=0, keepdims=True))[0])},
-            per_image=_f1(counts),
+            scores={**scores, "f1": float(box_f1(counts.sum(axis=0, keepdims=True))[0])},
+            per_image=box_f1(counts),
         )
 
 
@@ -157,7 +155,7 @@ def overlaps(a: ArrayLike, b: ArrayLike) -> Float64Array:
     return quotient(shared, union, undefined=0.0)
 
 
-def _f1(counts: Float64Array) -> Float64Array:
+def box_f1(counts: Float64Array) -> Float64Array:
     """Compute F1 from rows of hits, misses and false boxes; nan without true boxes."""
     hits, misses, false = counts.T
     return np.where(hits + misses > 0, quotient(2 * hits, 2 * hits + misses + false), np.nan)
@@ -192,10 +190,8 @@ def _array(side: Mapping[str, ArrayLike], key: str, name: str) -> NDArray[Any]:
     if not isinstance(side, Mapping) or key not in side:
         received = sorted(side) if isinstance(side, Mapping) else type(side).__name__
         raise InputError.of(name, f"must be a mapping with {key!r}", received)
-    try:
+    with blaming(f"{name}[{key!r}] must have rows of one length", ValueError):
         return np.asarray(side[key])
-    except ValueError as error:
-        raise InputError(f"{name}[{key!r}] must have rows of one length: {error}") from error
 
 
 DETECTION = Detection()

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.errors import InputError
+from howfar.errors import InputError, blaming
 
 Tally = TypeVar("Tally")
 
@@ -63,17 +63,16 @@ def tallies(
     [1, 1]
     """
     tallied: list[Tally] = []
+    rule = f"{names[0]} and {names[1]} must be as many"
     if isinstance(predictions, Sized) and isinstance(truths, Sized) and len(predictions) != len(truths):
-        raise _unequal(names, f"{len(predictions)} and {len(truths)}")
+        raise InputError(f"{rule}, got {len(predictions)} and {len(truths)}")
     end = object()
     for prediction, truth in zip_longest(predictions, truths, fillvalue=end):
         if prediction is end or truth is end:
             fewer, more = names if prediction is end else reversed(names)
-            raise _unequal(names, f"{len(tallied)} {fewer} and more {more}")
-        try:
+            raise InputError(f"{rule}, got {len(tallied)} {fewer} and more {more}")
+        with blaming(f"image {len(tallied)} (from 0)"):
             tallied.append(metric.tally(prediction, truth))
-        except InputError as error:
-            raise InputError(f"image {len(tallied)} (from 0): {error}") from error
     return tallied
 
 
@@ -86,7 +85,3 @@ def mean_of_defined(values: Float64Array) -> float:
 def defined(value: float | None) -> float | None:
     """Return a finite value, else None."""
     return None if value is None or not np.isfinite(value) else float(value)
-
-
-def _unequal(names: tuple[str, str], received: str) -> InputError:
-    return InputError(f"{names[0]} and {names[1]} must be as many, got {received}")

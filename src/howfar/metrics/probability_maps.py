@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import spans
-from howfar.errors import InputError
+from howfar.errors import InputError, blaming
 
 ByteMap: TypeAlias = NDArray[np.uint8]
 BoolMap: TypeAlias = NDArray[np.bool_]
@@ -105,10 +105,8 @@ def row_blocks(shape: tuple[int, ...]) -> list[slice]:
 
 
 def _plane(x: ArrayLike, name: str) -> NDArray[Any]:
-    try:
+    with blaming(f"{name} must be numbers in rows of one length", (TypeError, ValueError)):
         values = np.asarray(x)
-    except (TypeError, ValueError) as error:
-        raise InputError(f"{name} must be numbers in rows of one length: {error}") from error
     if values.ndim != 2 or 0 in values.shape:
         raise InputError.of(name, "must have two axes (height, width) and at least one pixel", values.shape)
     return values

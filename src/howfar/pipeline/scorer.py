@@ -251,7 +251,7 @@ class Scorer:
         self.notes = profile.notes()
         if profile.judge is not None:
             distances = () if profile.self_distance is None else DISTANCES
-            known = (*distances, *self._folders.columns())
+            known = (*distances, *self._folders.columns)
             self.notes += tuple(site_judge.notes(profile.judge, known, self.work["estimator"]))
         elif self._folders.predictions is not None or self.work["estimator"] != AUTO:
             name = "predictions" if self._folders.predictions is not None else "estimator"
@@ -370,7 +370,7 @@ class Scorer:
         if self._folders.predictions is not None:
             image_maps = [maps.get(item.path) or self._folders.beside(item.path) for item in items]
             signals, words = zip(*(files.read(judge.cut) for files in image_maps), strict=True)
-            columns |= stacked(signals, self._folders.columns())
+            columns |= stacked(signals, self._folders.columns)
             # Of a map's signals: foreground share and width, tile agreement, and size in pixels.
             readings = [
                 {name: float(values[name]) for name in READ if name in values}

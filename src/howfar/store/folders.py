@@ -148,8 +148,8 @@ class LocalFolder:
             with _lock:
                 own = [use for use in _held if use.folder == self.path]
             for use in own:
-                use.give()
-                stack.callback(use.take)
+                use.lock(shared=False)
+                stack.callback(use.lock, shared=True)
             yield stack.enter_context(alone(self.path, make=False))
 
     @contextmanager

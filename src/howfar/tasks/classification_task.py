@@ -23,7 +23,7 @@ from howfar.data.image_folder import path_text
 from howfar.data.label_files import read_class_labels
 from howfar.data.python_objects import labelled
 from howfar.data.untrusted_files import TABLES, column_roles
-from howfar.errors import InputError
+from howfar.errors import InputError, blaming
 from howfar.metrics.classification import CLASSIFICATION, class_signals
 from howfar.relation.labelled_images import CLASS_SIGNALS, CONFIDENCE
 from howfar.results import Evaluation
@@ -126,9 +126,8 @@ class ClassificationTask(task.Task):
 
     def read_labels(self, answers: task.ModelAnswers, place: str | Path, own: bool, scratch: Path) -> task.LabelsRead:
         read = read_class_labels(answers.dataset, place)
-        unknown = task.unknown_class_notes(
-            list(read.by_image.values()), answers.classes, "labels that the model never gives count as its mistakes"
-        )
+        begin = "labels that the model never gives count as its mistakes"
+        unknown = task.unknown_class_notes(list(read.by_image.values()), answers.classes, begin)
         return dict(read.by_image), [*task.stranger_notes(read.strangers, answers.dataset), *unknown]
 
     def measured(self, measure: task.Measure, answers: task.ModelAnswers, labels: Mapping[str, Any]) -> task.SampleMeasures:
@@ -164,9 +163,7 @@ def _signals(table: ClassPredictions, rows: Sequence[int]) -> dict[str, Float64A
         known = class_signals(p[finite]) if finite.any() else {}
     except InputError:
         for number in np.flatnonzero(finite).tolist():
-            try:
+            with blaming(f"the row {table.images[rows[number]]} of {path_text(table.file)}"):
                 CLASSIFICATION.tally(p[number], 0)
-            except InputError as error:
-                raise InputError(f"the row {table.images[rows[number]]} of {path_text(table.file)}: {error}") from error
         raise
     return {**columns, **{name: task.spread(known.get(name), finite) for name in CLASS_SIGNALS}}

@@ -20,8 +20,8 @@ from howfar.data.dataset import entries_of, examples, matched_entries
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted, path_text
 from howfar.data.untrusted_files import TABLES, column_roles
-from howfar.errors import ImageError, InputError
-from howfar.metrics.detection import Boxes, Detection, box_consistency, box_signals, box_stability, mirrored
+from howfar.errors import ImageError, InputError, blaming
+from howfar.metrics.detection import Boxes, Detection, box_consistency, box_f1, box_signals, box_stability, mirrored
 from howfar.relation.labelled_images import BOX_AGREEMENTS, BOX_SIGNALS
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
@@ -83,9 +83,8 @@ class DetectionTask(task.Task):
             _tallied(self.metric, Path(predictions), name, {**boxes, "labels": [0] * len(boxes["labels"])})
             scores = np.array(boxes["scores"], dtype=np.float64)
             mean = box_signals(scores[scores >= self.metric.min_score])["box_score"]
-            entries[name] = task.ModelAnswer(
-                boxes, mean if 0.0 <= mean <= 1.0 else float("nan"), json.dumps(boxes, sort_keys=True)
-            )
+            confidence = mean if 0.0 <= mean <= 1.0 else float("nan")
+            entries[name] = task.ModelAnswer(boxes, confidence, json.dumps(boxes, sort_keys=True))
         labels = {label for entry in entries.values() if entry is not None for label in entry.value["labels"]}
         return task.ModelAnswers.of(dataset, predictions, entries, sorted(labels))
 
@@ -180,16 +179,13 @@ class DetectionTask(task.Task):
         for name, label in labels.items():
             drawn = {"boxes": [list(box) for _, box in label], "labels": [word for word, _ in label]}
             predicted, true = _numbered({name: answers.by_image[name].value}, {name: drawn})
-            try:
+            with blaming(f"the label of {name} cannot be used"):
                 tally = self.metric.tally(predicted[name], true[name])
-            except InputError as error:
-                raise InputError(f"the label of {name} cannot be used: {error}") from error
             counts.append((tally.hits, tally.misses, tally.false))
-        hits, misses, false = np.array(counts, dtype=np.float64).reshape(-1, 3).T[:, :, None]
+        boxes = np.array(counts, dtype=np.float64).reshape(-1, 3)
         if measure.kind == "mean":
-            f1 = quotient(2 * hits, 2 * hits + misses + false)
-            return task.SampleMeasures(np.where(hits + misses > 0, f1, np.nan)[:, 0])
-        above, below = _parts(measure, hits, misses, false)
+            return task.SampleMeasures(box_f1(boxes))
+        above, below = _parts(measure, *boxes.T[:, :, None])
         return task.SampleMeasures(quotient(above, below)[:, 0], (above, below))
 
     def first_labels(self, answers: task.ModelAnswers, images: Sequence[str]) -> FirstLabels:
@@ -227,10 +223,8 @@ def _numbered(*sides: BoxesOf) -> list[BoxesOf]:
 
 def _tallied(metric: Detection, file: Path, entry: str, boxes: Mapping[str, Any]) -> Boxes:
     """Check predicted boxes; raise `InputError` that names the file and its entry for boxes that cannot be scored."""
-    try:
+    with blaming(f"the entry {entry} of {path_text(file)}"):
         return metric.tally(boxes, NOTHING)
-    except InputError as error:
-        raise InputError(f"the entry {entry} of {path_text(file)}: {error}") from error
 
 
 def _columns(tallied: Sequence[task.TalliedImage], metric: Detection, back: Mirrored | None) -> dict[str, Any]:

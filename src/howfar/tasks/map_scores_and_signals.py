@@ -36,18 +36,6 @@ from howfar.relation.labelled_images import (
 from howfar.tasks.task import read_all, read_named
 
 
-@dataclass(frozen=True)
-class Sources:
-    """Hold the matched maps of each folder with its name in error lines: the model's own first."""
-
-    named: tuple[tuple[str, MatchedMaps], ...]
-
-    @property
-    def main(self) -> MatchedMaps:
-        """Return the model's own maps."""
-        return self.named[0][1]
-
-
 def have(count: int, what: str) -> str:
     """Begin a sentence on images: "1 image has no mask", "2 images have no mask"."""
     return f"{counted(count, 'image has', 'images have')} {what}"
@@ -101,22 +89,21 @@ class ScoredMap:
 
 def find_sources(
     dataset: Dataset, predictions: str | Path, flipped: str | Path | None, ensemble: Sequence[str | Path]
-) -> Sources:
-    """Match every folder's maps to the images, before reading any; raise `InputError` for a folder that is given twice."""
-    named = [("prediction", match_maps(dataset, predictions))]
+) -> tuple[MatchedMaps, ...]:
+    """Match every folder's maps to the images, the model's own first, before reading any; `InputError` for one given twice."""
+    sources = [match_maps(dataset, predictions)]
     others = [("flipped", flipped)] if flipped is not None else []
     for argument, folder in [*others, *(("ensemble", member) for member in ensemble)]:
-        maps = match_maps(dataset, folder)
-        if any(maps.folder.resolve() == earlier.folder.resolve() for _, earlier in named):
+        maps = match_maps(dataset, folder, f"{argument} prediction")
+        if any(maps.folder.resolve() == earlier.folder.resolve() for earlier in sources):
             raise InputError.of(argument, "must be a folder that is not given already", str(maps.folder))
-        named.append((f"{argument} prediction", maps))
-    return Sources(tuple(named))
+        sources.append(maps)
+    return tuple(sources)
 
 
-def missing_maps(dataset: Dataset, sources: Sources) -> dict[str, str]:
+def missing_maps(dataset: Dataset, sources: Sequence[MatchedMaps]) -> dict[str, str]:
     """Return, by image, the first map that an image lacks in one of the folders."""
-    named = reversed(sources.named)
-    lacking = {name: f"no {what} ({reason})" for what, maps in named for name, reason in maps.missing.items()}
+    lacking = {name: f"no {maps.what} ({reason})" for maps in reversed(sources) for name, reason in maps.missing.items()}
     return {item.name: lacking[item.name] for item in dataset.items if item.name in lacking}
 
 
@@ -128,10 +115,10 @@ def resized(values: NDArray[Any], truth: NDArray[np.bool_], side: int | None) ->
     return np.asarray(picture.resize((side, side), Image.Resampling.BILINEAR)), resize_mask(truth, side, side)
 
 
-def score_map(item: Item, sources: Sources, tolerance: float, side: int | None = None) -> ScoredMap:
+def score_map(item: Item, sources: Sequence[MatchedMaps], tolerance: float, side: int | None = None) -> ScoredMap:
     """Score one image's map against its mask, both `resized`, within a tolerance in pixels; raise `ImageError` for bad maps."""
     picture = read_named("the image", item.path, read_bytes)
-    file = sources.main.files[item.name]
+    file = sources[0].files[item.name]
     prediction = read_named("the prediction", file, read_prediction)
     values = prediction.values
     mask = None if item.mask is None else read_named("the mask", item.mask, Mask.read)
@@ -146,9 +133,9 @@ def score_map(item: Item, sources: Sources, tolerance: float, side: int | None =
             raise ImageError(f"{line}: save the mask at the image's size")
         else:
             _check_size("prediction", values.shape, file, mask.foreground.shape, "its mask")
-    for what, maps in sources.named[1:]:
-        other = read_named(f"the {what}", maps.files[item.name], read_prediction).values
-        _check_size(what, other.shape, maps.files[item.name], values.shape, "the prediction")
+    for maps in sources[1:]:
+        other = read_named(f"the {maps.what}", maps.files[item.name], read_prediction).values
+        _check_size(maps.what, other.shape, maps.files[item.name], values.shape, "the prediction")
     truth = np.zeros(values.shape, np.bool_) if mask is None else mask.foreground
     return ScoredMap(
         item=item,
@@ -174,7 +161,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def scored_maps(
-    dataset: Dataset, sources: Sources, tolerance: float, partial: bool, progress: bool, side: int | None = None
+    dataset: Dataset, sources: Sequence[MatchedMaps], tolerance: float, partial: bool, progress: bool, side: int | None = None
 ) -> tuple[list[ScoredMap], Dataset]:
     """Score every image with maps; return the scores and the dataset of scored images. Raises `InputError` as `read_all`."""
     score = bound(score_map, sources=sources, tolerance=tolerance, side=side)
@@ -183,7 +170,7 @@ def scored_maps(
     if any(image.faint for image in scored) and all(image.histogram[2:].sum() == 0 for image in scored):
         file = next(image.prediction for image in scored if image.faint)
         raise InputError(
-            f"no map below {sources.main.folder} holds a value above 1 of 255 (255 of 65535), as {file}: "
+            f"no map below {sources[0].folder} holds a value above 1 of 255 (255 of 65535), as {file}: "
             "p is value / 255 (value / 65535), so scale them up, or save p itself as float .npy arrays"
         )
     return scored, kept
@@ -225,6 +212,7 @@ class MapFolders:
         """Return the folder of the model's own maps, None if no maps are given."""
         return next(iter(self.folders.get(OWN, ())), None)
 
+    @property
     def columns(self) -> tuple[str, ...]:
         """List the signal columns available from these folders."""
         return tuple(column for name in self.folders for column in SIGNALS_OF[name])

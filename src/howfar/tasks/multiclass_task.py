@@ -16,13 +16,13 @@ from howfar.data.image_decoding import size
 from howfar.data.image_folder import path_text, walk
 from howfar.data.label_files import masks_below
 from howfar.data.prediction_maps import MatchedMaps, map_endings, match_maps, read_class_map, read_class_mask
-from howfar.errors import HowfarError, ImageError, InputError
+from howfar.errors import HowfarError, ImageError, InputError, blaming
 from howfar.io.file_location import absolute
 from howfar.metrics.multiclass import METRIC, ClassCounts, Multiclass, class_map_signals
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.tasks import task
-from howfar.tasks.map_scores_and_signals import Sources, doubled_notes, extra_notes, mask_notes, missing_maps
+from howfar.tasks.map_scores_and_signals import doubled_notes, extra_notes, mask_notes, missing_maps
 
 _MEAN_IOU = "mean_iou"
 
@@ -64,7 +64,7 @@ class MulticlassTask(task.Task):
     def evaluate(self, dataset: Dataset, predictions: str | Path, partial: bool, progress: bool) -> Evaluation:
         """Score the maps of a dataset; raises `InputError` for images that cannot be scored unless `partial`."""
         maps, metric = match_maps(dataset, predictions), self.metric
-        missing, score = missing_maps(dataset, Sources((("prediction", maps),))), bound(_score, maps=maps, metric=metric)
+        missing, score = missing_maps(dataset, [maps]), bound(_score, maps=maps, metric=metric)
         images, kept = task.read_all(dataset, missing, score, partial, progress)
         counted = [image.counts for image in images if image.counts is not None]
         whole = metric.score(counted) if counted else None
@@ -105,11 +105,9 @@ class MulticlassTask(task.Task):
     def measured(self, measure: task.Measure, answers: task.ModelAnswers, labels: Mapping[str, Any]) -> task.SampleMeasures:
         counts = []
         for name, mask in labels.items():
-            try:
+            with blaming(f"the label of {name} cannot be used: {path_text(mask)}", (ImageError, InputError)):
                 classes = read_class_map(answers.by_image[name].value).indices
                 counts.append(self.metric.tally(classes, read_class_mask(mask)))
-            except (ImageError, InputError) as error:
-                raise InputError(f"the label of {name} cannot be used: {path_text(mask)}: {error}") from error
         score = self.metric.score(counts)
         return task.SampleMeasures(score.columns["iou"] if measure.name == _MEAN_IOU else score.per_image)
 

@@ -19,8 +19,8 @@ from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted
 from howfar.data.label_files import read_labels
 from howfar.data.masks import read_mask
-from howfar.data.prediction_maps import made_with, read_prediction
-from howfar.errors import ImageError, InputError, option
+from howfar.data.prediction_maps import MatchedMaps, made_with, read_prediction
+from howfar.errors import ImageError, InputError, blaming, option
 from howfar.metrics import THRESHOLDS, Counts, at_threshold, best_per_image, histogram, stack, summarise, threshold_index
 from howfar.metrics.label_free_signals import foreground_confidence
 from howfar.metrics.metric_interface import defined
@@ -35,7 +35,6 @@ from howfar.tasks import task
 from howfar.tasks.map_scores_and_signals import (
     MapFolders,
     ScoredMap,
-    Sources,
     doubled_notes,
     extra_notes,
     find_sources,
@@ -118,11 +117,6 @@ class Cut:
     source: str
     tuned_on: Evaluation | None = None
 
-    @property
-    def words(self) -> str:
-        """Describe the performance measure with this threshold in words."""
-        return f"F at threshold {self.threshold:.2f} ({self.source})"
-
 
 def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) -> Cut | None:
     """Return the threshold of `howfar.evaluate`'s arguments, None for the set's own best; raise `InputError` for bad ones."""
@@ -149,7 +143,7 @@ def choose(threshold: float | None, tuned_on: Evaluation | str | Path | None) ->
 class MapAnswers(task.ModelAnswers):
     """Hold the files of probability maps and, after reading, the maps' histograms."""
 
-    sources: Sources = field(kw_only=True)
+    sources: tuple[MatchedMaps, ...] = field(kw_only=True)
     histograms: tuple[NDArray[np.int64], ...] = ()
 
     def digest(self, image: str) -> str | None:
@@ -237,7 +231,7 @@ class SegmentationTask(task.Task):
         }
         maps, items = folders.matched(dataset), [image.item for image in scored]
         rows = list(task.with_bar(lambda item: maps[item.path].read(cut.threshold)[0], items, progress, "signals"))
-        signals = stacked(rows, [*dict.fromkeys([*rows[0], *folders.columns()])])
+        signals = stacked(rows, [*dict.fromkeys([*rows[0], *folders.columns])])
         # Counted at the maps' full precision.
         signals["predicted_foreground"] = counts.predicted[:, threshold_index(cut.threshold)] / counts.pixels
         columns = {
@@ -263,16 +257,16 @@ class SegmentationTask(task.Task):
             task.spread(at_cut.per_image_f, masked),
             scores,
             task=self.name,
-            metric=cut.words,
+            metric=f"F at threshold {cut.threshold:.2f} ({cut.source})",
             threshold=cut.threshold,
             tolerance=self.tolerance,
             columns=columns,
             notes=tuple(self._notes(scored, sources, scores, cut)),
-            tiled=bool(scored) and all(made_with(sources.main.files[image.item.name]).get("tiled") is True for image in scored),
+            tiled=bool(scored) and all(made_with(sources[0].files[image.item.name]).get("tiled") is True for image in scored),
         )
 
     def _notes(
-        self, scored: Sequence[ScoredMap], sources: Sources, scores: Mapping[str, float | None], cut: Cut
+        self, scored: Sequence[ScoredMap], sources: Sequence[MatchedMaps], scores: Mapping[str, float | None], cut: Cut
     ) -> Iterator[str]:
         """Yield a sentence for each problem that weakens the scores or explains an undefined score."""
         if self.score_size is not None:
@@ -304,7 +298,7 @@ class SegmentationTask(task.Task):
             yield f"{these} no value above 1 of 255, and {'is' if faint == 1 else 'are'} taken for nearly empty"
         if all(image.histogram[1:-1].sum() == 0 for image in scored):
             yield "the maps hold nothing but 0 and 1: all thresholds give the same, and signals of confidence say nothing"
-        for _, maps in sources.named:
+        for maps in sources:
             yield from extra_notes(maps)
         # The threshold.
         if cut.tuned_on is not None:
@@ -319,8 +313,8 @@ class SegmentationTask(task.Task):
 
     def answers(self, dataset: Dataset, predictions: str | Path, progress: bool = False) -> MapAnswers:
         sources = find_sources(dataset, predictions, self.flipped, self.members)
-        answers = {name: task.ModelAnswer(file) for name, file in sources.main.files.items()}
-        notes = tuple(note for _, maps in sources.named for note in doubled_notes(maps))
+        answers = {name: task.ModelAnswer(file) for name, file in sources[0].files.items()}
+        notes = tuple(note for maps in sources for note in doubled_notes(maps))
         return MapAnswers(dataset, Path(predictions), answers, notes=notes, sources=sources)
 
     def expected(self, measure: task.Measure, answers: task.ModelAnswers) -> task.Pair | None:
@@ -388,10 +382,8 @@ class SegmentationTask(task.Task):
         sources = cast("MapAnswers", answers).sources
 
         def count(item: Item) -> Counts:
-            try:
+            with blaming(f"the label of {item.name} cannot be used", ImageError):
                 return score_map(item, sources, self.tolerance).counts
-            except ImageError as error:
-                raise InputError(f"the label of {item.name} cannot be used: {error}") from error
 
         return MEASURES[measure.name].measured(stack(task.with_bar(count, labelled, progress=False)), self.threshold)
 

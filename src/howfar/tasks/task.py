@@ -15,7 +15,7 @@ from howfar.data.annotations import FirstLabels
 from howfar.data.dataset import entries_of, examples
 from howfar.data.image_folder import counted, path_text, stem
 from howfar.data.prediction_maps import match_maps
-from howfar.errors import HowfarError, ImageError, InputError, option
+from howfar.errors import HowfarError, ImageError, InputError, blaming, option
 from howfar.metrics import Metric
 from howfar.metrics.metric_interface import defined
 from howfar.option_validation import nearest
@@ -83,10 +83,8 @@ def with_bar(function: Callable[[Item], R], items: Sequence[Item], progress: boo
 
 def read_named(what: str, path: Path | str, reader: Callable[[Path | str], R], refusal: type[HowfarError] = ImageError) -> R:
     """Read a file; raise a `refusal` that names the file and its role if the reader raises `ImageError`."""
-    try:
+    with blaming(f"{what} {path_text(path)}", ImageError, refusal):
         return reader(path)
-    except ImageError as error:
-        raise refusal(f"{what} {path_text(path)}: {error}") from error
 
 
 def content_of(item: Item) -> str:
@@ -389,17 +387,14 @@ def evaluate_listing(
 
     def tally(item: Item) -> TalliedImage:
         entry, content, is_labelled = entries[item.name], content_of(item), item.name in truths
-        blamed = f"the row {entry} of {where}"
-        try:
+        # The prediction alone comes first: what it breaks is not a fault of the truth.
+        with blaming(f"the row {entry} of {where}"):
             if predictions[entry] is None:
                 raise InputError("it is empty")
-            # The prediction alone comes first: what it breaks is not a fault of the truth.
             counts = metric.tally(predictions[entry], unknown)
-            if is_labelled:
-                blamed = f"the truth of {item.name}{'' if truth_file is None else f' in {path_text(truth_file)}'}"
+        if is_labelled:
+            with blaming(f"the truth of {item.name}{'' if truth_file is None else f' in {path_text(truth_file)}'}"):
                 counts = metric.tally(predictions[entry], truths[item.name])
-        except InputError as error:
-            raise InputError(f"{blamed}: {error}") from error
         return TalliedImage(item, content, where, entry, counts, is_labelled)
 
     absent = [item.name for item in dataset.items if item.name not in entries]
@@ -428,14 +423,16 @@ def evaluate_listing(
 
 @dataclass(frozen=True)
 class ListedImage:
-    """Hold the signals of one image, and the reason for missing signals or ""."""
+    """Hold the signals of one image, None where the predictions file has no prediction of it."""
 
-    signals: Mapping[str, float]
-    words: str = ""
+    signals: Mapping[str, float] | None
+    file: Path
 
     def read(self, threshold: float) -> tuple[dict[str, Any], str]:
         """Return the signals by estimator column names, and the reason for missing signals; `threshold` has no effect."""
-        return dict(self.signals), self.words
+        if self.signals is None:
+            return {}, f"no prediction of it in {path_text(self.file)}"
+        return dict(self.signals), ""
 
 
 Signals: TypeAlias = Callable[[Sequence[tuple[str, Item]]], list[Mapping[str, float]]]
@@ -444,16 +441,12 @@ Signals: TypeAlias = Callable[[Sequence[tuple[str, Item]]], list[Mapping[str, fl
 
 @dataclass(frozen=True, eq=False)
 class ListedSignals:
-    """Hold a predictions file, its signal columns, how to `read` entries and signals, and which ones sets `alone` have."""
+    """Hold a predictions file, its signal `columns`, how to `read` entries and signals, and which ones sets `alone` have."""
 
     predictions: Path
-    given: tuple[str, ...]
+    columns: tuple[str, ...]
     read: Callable[[Dataset], tuple[Sequence[str], Signals]]
     alone: frozenset[str] = field(default_factory=frozenset)
-
-    def columns(self) -> tuple[str, ...]:
-        """List the signal columns available from the file."""
-        return self.given
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ListedImage]:
         """Compute the signals of a dataset's images, keyed by image file."""
@@ -461,7 +454,7 @@ class ListedSignals:
         entries = entries_of(dataset, "row", self.predictions, list(names))
         listed = [(entries[item.name], item) for item in dataset.items if item.name in entries]
         signals = dict(zip((item.path for _, item in listed), signals_of(listed), strict=True))
-        return {item.path: self._image(signals.get(item.path)) for item in dataset.items}
+        return {item.path: ListedImage(signals.get(item.path), self.predictions) for item in dataset.items}
 
     def beside(self, image: Path | str) -> ListedImage:
         """Compute the signals of a single image, without signals defined only for sets."""
@@ -469,11 +462,6 @@ class ListedSignals:
         names, signals_of = self.read(Dataset("new", (item,)))
         entry = {stem(Path(name).name): name for name in reversed(names)}.get(Path(image).stem)
         if entry is None:
-            return self._image(None)
+            return ListedImage(None, self.predictions)
         (signals,) = signals_of([(entry, item)])
-        return self._image({name: value for name, value in signals.items() if name not in self.alone})
-
-    def _image(self, signals: Mapping[str, float] | None) -> ListedImage:
-        if signals is None:
-            return ListedImage({}, f"no prediction of it in {path_text(self.predictions)}")
-        return ListedImage(signals)
+        return ListedImage({name: signals[name] for name in signals if name not in self.alone}, self.predictions)
