@@ -101,9 +101,10 @@ def test_memory_and_workers_change_no_bit(train: Train, monkeypatch: pytest.Monk
     assert counts[1] == 1 + 6 * (6 + 2)
 
 
-def test_a_killed_training_goes_on_to_the_same_weights(train: Train) -> None:
+@pytest.mark.parametrize("workers", [0, 1])
+def test_a_killed_training_goes_on_to_the_same_weights(train: Train, workers: int) -> None:
     wanted = train("whole")
     with stopped_after(2):
-        train("killed")
-    resumed = train("killed")
+        train("killed", workers=workers)
+    resumed = train("killed", workers=workers)
     assert (resumed.card.weights, resumed.card.history) == (wanted.card.weights, wanted.card.history)

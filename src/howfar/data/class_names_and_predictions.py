@@ -159,10 +159,10 @@ def read_classes(path: str | Path, columns: Mapping[str, str] | None = None, cla
     given = tuple(str(name) for name in table.columns if name != IMAGE)
     labels = ("label", "class", "prediction")
     rules = {name: f": if it holds the predicted classes, add --columns label={name}, or call it predicted" for name in labels}
-    columns = [cell_numbers(table[name], file, rules.get(name, _NUMBERS)) for name in given]
+    numbers = [cell_numbers(table[name], file, rules.get(name, _NUMBERS)) for name in given]
     if len(given) < 2:
         raise InputError(f"{file} has probabilities of one class only ({given[0]}): give each class its column")
-    probabilities: Float64Array = np.stack(columns, axis=1)
+    probabilities: Float64Array = np.stack(numbers, axis=1)
     finite = np.asarray(np.isfinite(probabilities).all(axis=1))
     best = np.nan_to_num(probabilities).argmax(axis=1)
     names = tuple(named(name, classes) for name in given)

@@ -155,7 +155,7 @@ def list_folder(folder: Path, name: str | None = None) -> DatasetFields:
     if not folder.is_dir():
         raise InputError.of("dataset", "must be a folder", str(folder), "pass the folder that holds the images")
     images = folder if folder.name == "images" or not (folder / "images").is_dir() else folder / "images"
-    masks = home_of(folder) / "masks"
+    masks = (folder.parent if folder.name == "images" else folder) / "masks"
     found, labelled = _found(images, masks), _found(masks) if masks.is_dir() else (TextColumn(), [])
     faults = [*found[1], *((path, f"mask: {reason}") for path, reason in labelled[1])]
     if images != folder:

@@ -30,10 +30,10 @@ from howfar.training.training_settings import THREADS, TrainSettings, kept_epoch
 class Fitting(lightning.LightningModule):
     """Train a segmenter by AdamW with one loss and one schedule, and validate by ODS on held-out images."""
 
-    def __init__(self, segmenter: nn.Module, settings: TrainSettings, tracking: Tracking) -> None:
+    def __init__(self, segmenter: nn.Module, settings: TrainSettings, tracking: Tracking, order: Any) -> None:
         super().__init__()
         self.segmenter: Any = segmenter
-        self.settings, self.tracking = settings, tracking
+        self.settings, self.tracking, self.order = settings, tracking, order
         self.history: list[dict[str, Any]] = []
         self._criterion = registry.load("losses", settings.loss)
         self._share = registry.load("schedules", settings.schedule)
@@ -98,8 +98,9 @@ class Fitting(lightning.LightningModule):
         checkpoint[THREADS] = torch.get_num_threads()
 
     def on_load_checkpoint(self, checkpoint: Mapping[str, Any]) -> None:
-        """Restore the history."""
+        """Restore the history, and set the order's epoch before workers read ahead."""
         self.history = list(checkpoint["history"])
+        self.order.set_epoch(len(self.history))
 
 
 class Keep(lightning.Callback):
@@ -209,7 +210,13 @@ def run(
 
     The last `added` of the pairs are added images; `models` is that of `Progress`, None without a bar.
     """
-    module, keep = Fitting(network, settings, tracking), Keep(state, settings.keep == "best", settings.patience)
+    # Pictures of a random scale never come again, so that there is nothing to keep.
+    views = None if settings.rescale else getattr(network, "views", None)
+    batches = training_batches(pairs, added, settings, workers, views)
+    module, keep = (
+        Fitting(network, settings, tracking, batches.sampler),
+        Keep(state, settings.keep == "best", settings.patience),
+    )
     with _trainer_contained(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
             accelerator=device.type,
@@ -224,8 +231,6 @@ def run(
             enable_progress_bar=False,
             enable_model_summary=False,
         )
-        # Pictures of a random scale never come again, so that there is nothing to keep.
-        views = None if settings.rescale else getattr(network, "views", None)
         kept: Any = nullcontext()
         if views and hasattr(network, "keeping_features"):
             # Encoder features are kept in the memory that the images leave.
@@ -236,7 +241,7 @@ def run(
         with kept, depthwise_in_float32(network) if slow_layers else nullcontext():
             trainer.fit(
                 module,
-                training_batches(pairs, added, settings, workers, views),
+                batches,
                 None if held is None else held_out_batches(held, settings.batch),
                 ckpt_path=state if state.is_file() else None,
                 weights_only=True,

@@ -43,7 +43,7 @@ from howfar.training.image_mask_pairs import (
     read_pairs,
     split,
 )
-from howfar.training.training_settings import THREADS, TrainSettings, kept_epoch, settings_for
+from howfar.training.training_settings import THREADS, TrainSettings, check_size, kept_epoch, only_side, settings_for
 from howfar.weights.state_dicts import fit_state_dict, hash_state_dict
 
 
@@ -84,6 +84,7 @@ def fit(
     """
     check_at_least(0, workers=workers)
     family = segmenter_family(task.segmenter)
+    check_size(family, task.settings.size, only_side(family, task.options, task.start))
     torch_device = resolve_device(device)
     learnt, held_out = split(task.examples, task.settings.holdout, task.settings.seed)
     pairs = read_pairs([*learnt, *task.extra], task.settings.size, progress)

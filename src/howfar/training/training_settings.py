@@ -52,20 +52,12 @@ def settings_for(
     """Validate a caller's settings; omitted or None settings get the segmenter's defaults."""
     refuse_unknown(given, declared(TrainKeywords))
     values = dict(vars(family.training))
-    side = None if family.side is None else family.side(family.checked(architecture or {}))
-    if family.side is not None and start is not None and start.card.segmenter == family.name and start.card.architecture:
-        side = start.card.size
+    side = None if architecture is None else only_side(family, architecture, start)
     if side is not None:
         values["size"] = side
     chosen = checked(TrainKeywords, values | picked(TrainKeywords, given))
     settings = TrainSettings(**chosen)  # type: ignore[arg-type]  # the family fills in None
-    if side is not None and settings.size != side:
-        rule = f"must be {side}, the one side that {family.name} takes with its options"
-        raise InputError.of("size", rule, settings.size, f"pass {side}, or options of another side")
-    if settings.size % family.multiple:
-        below = settings.size // family.multiple * family.multiple
-        remedy = f"pass {below} or {below + family.multiple}" if below else f"pass {family.multiple}"
-        raise InputError.of("size", f"must be a multiple of {family.multiple} for {family.name}", settings.size, remedy)
+    check_size(family, settings.size, side)
     if settings.patience is not None and not settings.holdout:
         rule, remedy = "needs held-out photographs to judge by, and holdout is 0", "hold a share out, or leave patience out"
         raise InputError.of("patience", rule, settings.patience, remedy)
@@ -96,3 +88,23 @@ def kept_epoch(history: Sequence[Mapping[str, Any]], keep: str) -> Mapping[str, 
     if not scored:
         return None
     return max(scored, key=lambda epoch: float(epoch["ods"])) if keep == "best" else scored[-1]
+
+
+def only_side(family: SegmenterFamily, architecture: Mapping[str, Any], start: Checkpoint | None = None) -> int | None:
+    """Return the only image side the network accepts, from `start` or the options; None if several sides are possible."""
+    if family.side is None:
+        return None
+    if start is not None and start.card.segmenter == family.name and start.card.architecture:
+        return start.card.size
+    return family.side(family.checked(architecture))
+
+
+def check_size(family: SegmenterFamily, size: int, side: int | None) -> None:
+    """Raise an error for an image size other than the network's fixed `side`, or not a multiple of the family's `multiple`."""
+    if side is not None and size != side:
+        rule = f"must be {side}, the one side that {family.name} takes with its options"
+        raise InputError.of("size", rule, size, f"pass {side}, or options of another side")
+    if size % family.multiple:
+        below = size // family.multiple * family.multiple
+        remedy = f"pass {below} or {below + family.multiple}" if below else f"pass {family.multiple}"
+        raise InputError.of("size", f"must be a multiple of {family.multiple} for {family.name}", size, remedy)
