@@ -33,7 +33,7 @@ from scipy import ndimage
 from sklearn.ensemble import RandomForestClassifier
 
 import howfar
-from howfar.data.masks import read_mask
+from howfar.data.binary_masks import read_mask
 from howfar.distances import sliced_otdd
 from howfar.option_validation import checked
 from howfar.options_by_function import RelateOptions

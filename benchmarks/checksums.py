@@ -26,7 +26,8 @@ from howfar.backbones import load_backbone
 from howfar.data import content_hash
 from howfar.demo import write_dataset
 from howfar.io import embedded_checksum
-from howfar.results import evaluation_result, file_checks
+from howfar.results import checksums_and_overwrite_guard as file_guard
+from howfar.results import evaluation_result
 from howfar.store import FeatureStore, Store, shard_catalog, shards
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
@@ -155,7 +156,11 @@ def measured(run: Callable[[int], Any], costly: tuple[tuple[Any, str], ...], rep
 
 
 CHECKING = ((FeatureStore, "verify"), (shard_catalog.ShardCatalog, "check"), (embedded_checksum, "_digits"))
-READING = ((file_checks, "check_table"), (file_checks, "check_document"), (evaluation_result, "check_table"))
+READING = (
+    (file_guard, "check_table"),
+    (file_guard, "check_document"),
+    (evaluation_result, "check_table"),
+)
 WRITING = ((shards, "checksums_of"), (embedded_checksum, "_digits"))
 
 

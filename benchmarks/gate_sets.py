@@ -15,7 +15,7 @@ from trained_performance import SECONDARIES, rest
 import howfar
 from adaptation import dataset, primary
 from howfar.data import decode, read_bytes
-from howfar.data.masks import read_mask, resize_mask
+from howfar.data.binary_masks import read_mask, resize_mask
 
 Pixels = NDArray[np.uint8]
 

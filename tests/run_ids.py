@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from howfar.io.embedded_checksum import UNSEALED, sealed
-from howfar.results.file_checks import MARK, run_of_table, sealed_table
+from howfar.results.checksums_and_overwrite_guard import MARK, run_of_table, sealed_table
 
 
 def written(document: Path) -> dict[str, Any]:

@@ -16,8 +16,8 @@ from PIL import Image
 
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
+from howfar.data.compact_item_table import Item
 from howfar.data.dataset_argument import parse_images
-from howfar.data.dataset_items import Item
 from howfar.errors import InputError
 from howfar.experiment_tracking import Log, check_tracker
 from howfar.pipeline.prediction import load_model

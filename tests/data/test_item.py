@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from howfar.data import Dataset, Item, dataset_items
-from howfar.data.dataset_items import HashColumn, ItemTable, TextColumn, first_repeat, sorted_texts
+from howfar.data import Dataset, Item, compact_item_table
+from howfar.data.compact_item_table import HashColumn, ItemTable, TextColumn, first_repeat, sorted_texts
 from howfar.data.image_folder import natural_key
 from howfar.io.file_location import Url
 from howfar.io.url_guard import CellUrl, Place
@@ -123,13 +123,13 @@ def test_texts_take_their_bytes_and_eight_and_hashes_sixteen(monkeypatch: pytest
     assert (column[7], column[8], column[1000]) == ("f" * 32, hashes[8], "0" * 32)
     with pytest.raises(ValueError, match="32 hexadecimal digits, got 'abcd'"):
         column.append("abcd")
-    monkeypatch.setattr(dataset_items, "hash", lambda text: 7, raising=False)
+    monkeypatch.setattr(compact_item_table, "hash", lambda text: 7, raising=False)
     assert (first_repeat(["a", "b", "c"]), first_repeat(["a", "b", "b"])) == (None, (1, 2))
 
 
 @pytest.mark.parametrize("run", [1, 3, 1000])
 def test_texts_are_sorted_run_by_run(run: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(dataset_items, "_RUN", run)
+    monkeypatch.setattr(compact_item_table, "_RUN", run)
     names = [f"{letter}{number}.png" for letter in "ab" for number in range(20)]
     random.Random(0).shuffle(names)
     assert list(sorted_texts(names, key=natural_key)) == sorted(names, key=natural_key)

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from howfar.data import content_hash, decode
+from howfar.data.binary_masks import Mask
 from howfar.data.image_encoding import file_bytes
-from howfar.data.masks import Mask
 from howfar.errors import ImageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (9, 13, 3), dtype=np.uint8)

@@ -16,7 +16,7 @@ import howfar
 from faults.conftest import COLOUR, QUICK, TINY, Ask, Done, numbers
 from howfar.errors import HowfarError
 from howfar.results import Comparison
-from howfar.results.file_checks import run_of_table, runs_of_picture
+from howfar.results.checksums_and_overwrite_guard import run_of_table, runs_of_picture
 from recorded_faults import Recorded
 
 KILLED = -9

@@ -45,7 +45,7 @@ def touched(given: Any) -> object:
     if isinstance(read, Features):
         return read.to_array(), read.images
     for item in read.items:
-        for path, use in ((item.path, decode), (item.mask, called("howfar.data.masks:Mask.decode"))):
+        for path, use in ((item.path, decode), (item.mask, called("howfar.data.binary_masks:Mask.decode"))):
             if path is not None:
                 try:
                     use(read_bytes(path))
@@ -378,7 +378,7 @@ READERS = (
     *([Reader("bands", seeds.rasters, read_bands), Reader("windows", seeds.rasters, read_windows)] * bool(RASTERIO)),
     *([Reader("volumes", seeds.volumes, read_stack)] * bool(find_spec("pydicom") and find_spec("nibabel"))),
     *([Reader("clips", seeds.clips, read_stack)] * bool(find_spec("av"))),
-    Reader("mask", seeds.pictures, of_first("howfar.data.masks:read_mask")),
+    Reader("mask", seeds.pictures, of_first("howfar.data.binary_masks:read_mask")),
     Reader("probability_map", maps, of_first("howfar.data.prediction_maps:read_prediction")),
     Reader("identity_record", identity_records, of_first("howfar.backbones.backbone_family:_read", "weights and options")),
     Reader(

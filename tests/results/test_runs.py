@@ -17,7 +17,7 @@ from howfar.io.lock import locked
 from howfar.report.certificate_report import write_certificate_report
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.certificate_result import Certificate
-from howfar.results.file_checks import run_of_table, runs_of_picture
+from howfar.results.checksums_and_overwrite_guard import run_of_table, runs_of_picture
 from howfar.studies import run_report
 from howfar.studies.compare_datasets import RELATED
 from howfar.studies.run_report import write_report

@@ -8,7 +8,7 @@ from PIL import Image
 
 import howfar
 from howfar import registry
-from howfar.data.masks import read_mask, resize_mask
+from howfar.data.binary_masks import read_mask, resize_mask
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.tasks.task_registry import TASKS, own_options

@@ -37,7 +37,7 @@ def demo(
     """Make a pavement dataset and five unlike it, measure how far they are, and where a crack detector fails on them."""
     from howfar.data import Dataset
     from howfar.demo import write_demo
-    from howfar.results.file_checks import page_folder
+    from howfar.results.checksums_and_overwrite_guard import page_folder
     from howfar.studies import compare_datasets
     from howfar.studies.performance.relate import relate as study
 

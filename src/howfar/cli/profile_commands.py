@@ -27,7 +27,7 @@ from howfar.pixel_options import READING, reading_asked
 from howfar.progress import stage
 
 if TYPE_CHECKING:
-    from howfar.pipeline.primary_reference import PrimaryReference
+    from howfar.pipeline.primary_profile import PrimaryReference
     from howfar.pipeline.scorer import Group, Scorer
     from howfar.results import Skipped
     from howfar.results.check_result import Check

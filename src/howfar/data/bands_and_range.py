@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data import image_stacks
-from howfar.data.dataset_items import Item, ItemTable
+from howfar.data.compact_item_table import Item, ItemTable
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_decoding import (
     NAME_RANGE,

@@ -18,8 +18,8 @@ import numpy as np
 from howfar.data.annotation_formats import check_ids, coco_corners, read_coco
 from howfar.data.annotations import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
 from howfar.data.class_names_and_predictions import CategoryNames, named, read_names
+from howfar.data.compact_item_table import Item
 from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
-from howfar.data.dataset_items import Item
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted, path_text, stem, walk
 from howfar.data.label_files import Labels, matched, read_export

@@ -9,7 +9,7 @@ from itertools import takewhile
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from howfar.data.dataset_items import Item, ItemTable, first_repeat
+from howfar.data.compact_item_table import Item, ItemTable, first_repeat
 from howfar.data.image_folder import counted, list_folder, list_remote, path_text, stem
 from howfar.data.image_lists import list_table
 from howfar.errors import InputError

@@ -12,13 +12,13 @@ from urllib.parse import unquote
 from howfar import registry
 from howfar.data import image_stacks
 from howfar.data.bands_and_range import read_so
+from howfar.data.compact_item_table import Item, ItemTable
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
 from howfar.data.containers import Member, opened
 from howfar.data.containers.container import IMAGE, type_of_files
 from howfar.data.containers.parquet import ParquetFile, look_ahead
 from howfar.data.containers.tar import compressed
 from howfar.data.dataset import Dataset, leads_out, unshared
-from howfar.data.dataset_items import Item, ItemTable
 from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
 from howfar.data.image_folder import FOLDER, is_image_name, is_text, kind_of, natural_key, path_text, stem, suffix_of
 from howfar.data.image_formats import image_endings

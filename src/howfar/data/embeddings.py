@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 from howfar.arrays import LARGEST, ArrayRows, FloatArray, spans
 from howfar.cores import numeric_threads
 from howfar.data import arrow_subprocess
+from howfar.data.compact_item_table import ItemTable
 from howfar.data.containers.parquet import ParquetFile
 from howfar.data.dataset import Dataset
-from howfar.data.dataset_items import ItemTable
 from howfar.data.image_bytes import content_hash
 from howfar.data.image_folder import path_text
 from howfar.data.untrusted_files import cell_text, readable

@@ -19,8 +19,8 @@ from threading import Lock
 from typing import BinaryIO, Final, Literal, TypeAlias
 
 from howfar import registry
+from howfar.data.compact_item_table import Item
 from howfar.data.containers import find
-from howfar.data.dataset_items import Item
 from howfar.errors import ImageError, InputError, one_line
 from howfar.io.file_location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
 from howfar.io.url_guard import recorded

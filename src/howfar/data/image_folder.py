@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from howfar.data.dataset_items import DatasetFields, Item, ItemTable, TextColumn, sorted_texts
+from howfar.data.compact_item_table import DatasetFields, Item, ItemTable, TextColumn, sorted_texts
 from howfar.data.image_formats import image_endings
 from howfar.errors import InputError, MissingPathError
 from howfar.io.file_location import Location, Url, file_system

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any, Final, TypeAlias
 
+from howfar.data.compact_item_table import DatasetFields, Item, ItemTable, TextColumn, first_repeat
 from howfar.data.containers.parquet import ParquetFile
-from howfar.data.dataset_items import DatasetFields, Item, ItemTable, TextColumn, first_repeat
 from howfar.data.image_bytes import exists
 from howfar.data.untrusted_files import TABLES, cell_text, readable, refuse_separator
 from howfar.errors import InputError, one_line

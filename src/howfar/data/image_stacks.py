@@ -10,7 +10,7 @@ from typing import Any, Final, Protocol
 from numpy.typing import NDArray
 
 from howfar import registry
-from howfar.data.dataset_items import Item, ItemTable
+from howfar.data.compact_item_table import Item, ItemTable
 from howfar.data.image_decoding import damage_named
 from howfar.data.image_folder import LOCAL_ONLY, STACKS, is_unnamed_dicom, path_text, stem, suffix_of
 from howfar.data.image_formats import image_endings

@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data.dataset_items import Item
+from howfar.data.compact_item_table import Item
 from howfar.data.image_decoding import NAME_RANGE, check_size, decoding, reason_added
 from howfar.data.image_stacks import WHOLE, Stack, part, place
 from howfar.errors import ImageError, needing

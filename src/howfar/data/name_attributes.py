@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import numpy as np
 
+from howfar.data.compact_item_table import ItemTable
 from howfar.data.dataset import Dataset
-from howfar.data.dataset_items import ItemTable
 from howfar.data.image_bytes import content_hash, read_bytes
 from howfar.errors import ImageError, InputError
 from howfar.results import Features

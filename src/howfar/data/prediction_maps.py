@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from howfar.arrays import Float64Array, FloatArray
+from howfar.data.compact_item_table import Item
 from howfar.data.dataset import Dataset, leads_out, match_names, no_match, unshared
-from howfar.data.dataset_items import Item
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_decoding import damage_named, is_wide, load, pictures_in_use, quiet_pillow, to_rgb, wide_values
 from howfar.data.image_folder import natural_key, path_text, stem, walk_names

@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from howfar.data.compact_item_table import BufferedText, Item
 from howfar.data.containers.container import GROUP, LABEL, MASK, label_text
 from howfar.data.dataset import Dataset, unshared
-from howfar.data.dataset_items import BufferedText, Item
 from howfar.data.embeddings import from_array, unique_names
 from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
 from howfar.data.image_encoding import CHANNELS, as_array, file_bytes, named, shape_of

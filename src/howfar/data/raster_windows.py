@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data.bands_and_range import NO_DATA, driver_of, raster_values, rasters_read
-from howfar.data.dataset_items import Item
+from howfar.data.compact_item_table import Item
 from howfar.data.image_folder import counted, stem
 from howfar.data.image_stacks import WHOLE, Stack, opened, part, place
 from howfar.errors import ImageError, InputError

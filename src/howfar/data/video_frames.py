@@ -11,7 +11,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data.dataset_items import Item
+from howfar.data.compact_item_table import Item
 from howfar.data.image_decoding import check_size, decoding, reason_added
 from howfar.data.image_folder import stem
 from howfar.data.image_stacks import Stack, part, place

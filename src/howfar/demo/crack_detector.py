@@ -14,7 +14,7 @@ from scipy.ndimage import gaussian_filter, uniform_filter
 from scipy.special import expit
 
 from howfar.data import Dataset, Item, decode, read_bytes
-from howfar.data.masks import read_mask
+from howfar.data.binary_masks import read_mask
 from howfar.data.prediction_maps import map_paths, write_map
 from howfar.demo.pavement import Field, Picture
 from howfar.errors import InputError

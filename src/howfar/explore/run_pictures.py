@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data import Dataset, parse, read_bytes
+from howfar.data.binary_masks import read_mask, resize_mask
 from howfar.data.image_decoding import shown as for_display
-from howfar.data.masks import read_mask, resize_mask
 from howfar.data.prediction_maps import read_prediction
 from howfar.errors import HowfarError, ImageError
 from howfar.explore.points import RunImages

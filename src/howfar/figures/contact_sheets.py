@@ -73,8 +73,8 @@ def thumbnail(path: str) -> Thumbnail:
 
 def truth(path: str) -> Thumbnail:
     """Read a mask at small size; an image without a mask has the reason "none"."""
+    from howfar.data.binary_masks import read_mask
     from howfar.data.image_bytes import exists
-    from howfar.data.masks import read_mask
 
     if not path:
         return Thumbnail(None, NONE)

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from howfar.data.compact_item_table import Item
 from howfar.data.dataset import Dataset, unshared
-from howfar.data.dataset_items import Item
 from howfar.data.image_decoding import size
 from howfar.data.untrusted_files import read_json
 from howfar.errors import InputError, MissingPathError, needing, one_line

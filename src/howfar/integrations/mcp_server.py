@@ -24,7 +24,7 @@ from howfar.report import comparison_sentences as sentences
 from howfar.report.explorer import site_of
 from howfar.results.assessment_result import Assessment
 from howfar.results.certificate_result import Certificate
-from howfar.results.file_checks import every_result
+from howfar.results.checksums_and_overwrite_guard import every_result
 
 STORE: Final = "store"
 """Folder of the features, below the server's folder."""

@@ -16,8 +16,8 @@ from typing import Any, Final, NamedTuple, Self
 import numpy as np
 
 from howfar.data import Dataset, content_hash, read_bytes
+from howfar.data.compact_item_table import Item
 from howfar.data.dataset_argument import location_and_name, parse_images
-from howfar.data.dataset_items import Item
 from howfar.data.image_bytes import place_of as image_place
 from howfar.data.image_folder import counted, path_text, walk
 from howfar.data.prediction_maps import match_maps

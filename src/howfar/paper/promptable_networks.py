@@ -23,7 +23,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, p
 from howfar.backbones.backbone_family import Options
 from howfar.backbones.published_transformers import CLIPSEG_SIDE, SAM_MODEL, promptable, source_folder
 from howfar.backbones.torch_backbone import resolve_device
-from howfar.data.masks import resize_mask
+from howfar.data.binary_masks import resize_mask
 from howfar.errors import InputError
 from howfar.training.losses_and_schedules import dice
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, transformers_for

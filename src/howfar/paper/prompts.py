@@ -32,8 +32,8 @@ from howfar.paper.study_common import NetworkName
 from howfar.progress import bar
 from howfar.random_streams import stream
 from howfar.results import Provenance, Skipped
+from howfar.results.checksums_and_overwrite_guard import page_folder
 from howfar.results.display_and_shared_records import matching
-from howfar.results.file_checks import page_folder
 from howfar.results.segmenter_studies import RANDOM_WEIGHTS, Prompting
 from howfar.studies.evaluate_predictions import evaluate
 from howfar.studies.run_report import write_run

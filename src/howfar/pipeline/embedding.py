@@ -20,7 +20,7 @@ from howfar.backbones.backbone_family import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
 from howfar.data.bands_and_range import NO_DATA, left_out, no_data, range_warning
-from howfar.data.dataset_items import BufferedText, HashColumn, Item, ItemTable, TextColumn
+from howfar.data.compact_item_table import BufferedText, HashColumn, Item, ItemTable, TextColumn
 from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture, pictures_in_use
 from howfar.errors import ImageError, InputError, check_at_least

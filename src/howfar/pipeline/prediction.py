@@ -21,11 +21,11 @@ from torch import nn
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
 from howfar.data.bands_and_range import range_warning
+from howfar.data.binary_masks import read_mask, resize_mask
+from howfar.data.compact_item_table import Item, ItemTable
 from howfar.data.dataset_argument import parse_images
-from howfar.data.dataset_items import Item, ItemTable
 from howfar.data.image_decoding import size as size_of
 from howfar.data.image_folder import path_text
-from howfar.data.masks import read_mask, resize_mask
 from howfar.data.prediction_maps import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError, check_at_least
 from howfar.metrics import SegmentationScore, count, stack, summarise

@@ -15,7 +15,7 @@ from howfar.errors import MissingPathError, StoreError, one_line
 from howfar.io import array_archive
 from howfar.option_validation import picked, with_options
 from howfar.options_by_function import BackboneOptions, ScorerOptions, ScoringOptions
-from howfar.pipeline.primary_reference import PrimaryReference
+from howfar.pipeline.primary_profile import PrimaryReference
 from howfar.pipeline.scorer import NewImages, Scorer, arrivals, gathered, load_again
 from howfar.pixel_options import READING
 from howfar.projection import Basis

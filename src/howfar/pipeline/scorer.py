@@ -31,7 +31,7 @@ from howfar.metrics.multiclass import METRIC
 from howfar.option_validation import checked
 from howfar.options_by_function import BackboneOptions, ScoringOptions
 from howfar.pipeline.embedding import check_work
-from howfar.pipeline.primary_reference import PrimaryReference
+from howfar.pipeline.primary_profile import PrimaryReference
 from howfar.pixel_options import READING, PixelReading, by_reading, reading_asked, reading_pixels
 from howfar.protocols import Backbone, Rows
 from howfar.relation import site_judge

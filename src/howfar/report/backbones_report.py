@@ -15,7 +15,7 @@ from howfar.report.report_figures import draw_figures
 from howfar.report.reproduction_code import rerun_backbones
 from howfar.results import Comparison
 from howfar.results.backbones_result import SETS, BackboneComparison
-from howfar.results.file_checks import PAGE
+from howfar.results.checksums_and_overwrite_guard import PAGE
 
 FEW_SETS: Final = 4
 

@@ -23,9 +23,9 @@ from howfar.report import section as doc
 from howfar.report.report_figures import Figures, check_unchanged
 from howfar.results import Comparison, Relation
 from howfar.results.assessment_result import Assessment
+from howfar.results.checksums_and_overwrite_guard import PAGE, check_files
 from howfar.results.comparison_result import ImageMap
 from howfar.results.display_and_shared_records import Provenance
-from howfar.results.file_checks import PAGE, check_files
 
 if TYPE_CHECKING:
     from jinja2 import Environment

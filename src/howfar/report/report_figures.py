@@ -22,7 +22,7 @@ from howfar.figures.style import GRID, INK, MUTED, PAPER, for_phone, prepare, wr
 from howfar.io.atomic import replace, replace_text, staging
 from howfar.io.file_location import absolute
 from howfar.io.lock import locked
-from howfar.results.file_checks import MARK, PICTURES, RUN
+from howfar.results.checksums_and_overwrite_guard import MARK, PICTURES, RUN
 from howfar.results.result import Result
 
 if TYPE_CHECKING:

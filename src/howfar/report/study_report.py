@@ -18,7 +18,7 @@ from howfar.io.atomic import replace_text
 from howfar.report import section as doc
 from howfar.report.page import write_page
 from howfar.report.report_figures import Figures, PageFigure, embed, runs_of, save, tolerated
-from howfar.results.file_checks import MARK
+from howfar.results.checksums_and_overwrite_guard import MARK
 from howfar.results.result import Result
 from howfar.results.study_run import StudyRecord, StudyRun
 

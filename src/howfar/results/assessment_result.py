@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
 from howfar.formatting_and_escaping import NOT_KNOWN, format_estimate
+from howfar.results.checksums_and_overwrite_guard import ASSESSMENT
 from howfar.results.display_and_shared_records import Cells, NetworkReading
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
-from howfar.results.file_checks import ASSESSMENT
 from howfar.results.relation_result import Gate, Relation
 from howfar.results.result import RecordedResult
 

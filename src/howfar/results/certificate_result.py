@@ -12,8 +12,8 @@ from howfar.formatting_and_escaping import format_interval, in_units, per
 from howfar.io.embedded_checksum import SEAL
 from howfar.io.file_location import absolute
 from howfar.pixel_options import counted_as
+from howfar.results.checksums_and_overwrite_guard import check_document, stale_pictures
 from howfar.results.display_and_shared_records import Cells
-from howfar.results.file_checks import check_document, stale_pictures
 from howfar.results.result import SingleFile
 
 if TYPE_CHECKING:

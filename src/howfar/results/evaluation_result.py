@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, ClassVar, Final, Self
 
 from howfar.formatting_and_escaping import format_number
 from howfar.io.file_location import absolute
+from howfar.results.checksums_and_overwrite_guard import check_table, sealed_table
 from howfar.results.display_and_shared_records import Cells, NetworkReading, Skipped
-from howfar.results.file_checks import check_table, sealed_table
 from howfar.results.result import SingleFile
 
 if TYPE_CHECKING:

@@ -22,7 +22,7 @@ from howfar.io.embedded_checksum import SEAL, UNSEALED, sealed
 from howfar.io.file_location import absolute
 from howfar.io.lock import locked
 from howfar.io.untrusted_parquet import read_frame
-from howfar.results import file_checks
+from howfar.results import checksums_and_overwrite_guard as file_guard
 from howfar.results.display_and_shared_records import Provenance, Shown, plain
 
 if TYPE_CHECKING:
@@ -136,20 +136,20 @@ class Result(Shown):
         """
         root = absolute(folder)
         root.mkdir(parents=True, exist_ok=True)
-        file_checks.check_files(root)
+        file_guard.check_files(root)
         for name, run in self._parts().items():
             run.save(root / name)
         text = self._sealed()
-        frames, marks = self._frames(), {file_checks.MARK.encode(): self.run_id.encode()}
+        frames, marks = self._frames(), {file_guard.MARK.encode(): self.run_id.encode()}
         with staging(root) as folder_beside:
             for name, frame in frames.items():
                 with naming(root / name):
-                    (folder_beside / name).write_bytes(file_checks.sealed_table(frame, marks, name))
+                    (folder_beside / name).write_bytes(file_guard.sealed_table(frame, marks, name))
             with naming(root / self.DOCUMENT):
                 (folder_beside / self.DOCUMENT).write_bytes(text)
             with locked(root):
                 self.discard(root)
-                for file in file_checks.stale_pictures(root, (self.run_id, *self.parents)) if self.PAGE else ():
+                for file in file_guard.stale_pictures(root, (self.run_id, *self.parents)) if self.PAGE else ():
                     file.unlink(missing_ok=True)
                 move_in(folder_beside, root, [*frames, self.DOCUMENT])
                 # The last document written is the one reported: it is later than all others in its folder.
@@ -188,18 +188,18 @@ class Result(Shown):
             cls._check_there(root / cls.DOCUMENT)
             text = (root / cls.DOCUMENT).read_bytes()
             document = cls._checked(text, root)
-            run = _text_of(document, file_checks.RUN)
+            run = _text_of(document, file_guard.RUN)
             for name in cls._stored(document).values():
                 cls._check_there(root / name)
             tables = [root / name for name in (*cls.TABLES.values(), *cls.BESIDE) if (root / name).is_file()]
             for table in tables:
-                if file_checks.run_of_table(table) != run:
+                if file_guard.run_of_table(table) != run:
                     raise cls._of_two_runs(root, table.name)
             result = cls._read(document, root)._known_as(document, text, root)
             # Last, so that files of another format or run say so.
-            file_checks.check_document(document, text, root / cls.DOCUMENT)
+            file_guard.check_document(document, text, root / cls.DOCUMENT)
             for table in tables:
-                file_checks.check_table(table, required=SEAL in document)
+                file_guard.check_table(table, required=SEAL in document)
             return result
 
     @classmethod
@@ -208,7 +208,7 @@ class Result(Shown):
 
     def _known_as(self, document: Mapping[str, Any], text: bytes, root: Path) -> Self:
         """Set the ids from the document, and check that subfolders hold the results saved with this one."""
-        own, parts = _text_of(document, file_checks.RUN), self._parts()
+        own, parts = _text_of(document, file_guard.RUN), self._parts()
         self.__dict__["run_id"] = own or hashlib.sha256(text).hexdigest()[:16]
         self.__dict__["parents"] = tuple(map(str, document.get("parents", ())))
         self.__dict__["folder"] = root
@@ -223,7 +223,7 @@ class Result(Shown):
 
     def _sealed(self) -> bytes:
         """Return the bytes of the JSON file, with the ids of this run, its sources and its parts, and their checksum."""
-        marks: dict[str, Any] = {file_checks.RUN: self.run_id}
+        marks: dict[str, Any] = {file_guard.RUN: self.run_id}
         if self.parents:
             marks["parents"] = list(self.parents)
         if self._parts():
@@ -327,7 +327,7 @@ class Result(Shown):
             raise
         except (ArrowException, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             reason = one_line(f"{type(error).__name__}: {error}")
-            command = "assess" if (path / file_checks.ASSESSMENT).is_file() else cls.COMMAND
+            command = "assess" if (path / file_guard.ASSESSMENT).is_file() else cls.COMMAND
             raise StoreError(f"{path}{cls.SUBJECT} {cls.DAMAGE} ({reason}): run {command} again") from error
 
 

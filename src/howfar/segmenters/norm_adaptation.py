@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from howfar.data import Dataset, content_hash, decode, read_bytes
-from howfar.data.dataset_items import Item
+from howfar.data.compact_item_table import Item
 from howfar.errors import ImageError, InputError
 from howfar.segmenters.checkpoint import Checkpoint
 from howfar.segmenters.predictor import check_squares, resized

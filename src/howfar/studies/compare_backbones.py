@@ -21,7 +21,7 @@ from howfar.random_streams import stream
 from howfar.relation.trend import correlation, rank_sums, spearman
 from howfar.results import Comparison, Settings
 from howfar.results.backbones_result import SETS, BackboneComparison
-from howfar.results.file_checks import page_folder
+from howfar.results.checksums_and_overwrite_guard import page_folder
 from howfar.significance import resample_weights
 from howfar.studies.column_slices import columns_of
 from howfar.studies.compare_datasets import compared_by, read_and_drawn

@@ -34,13 +34,13 @@ from howfar.pipeline.pair_measurement import (
     kept,
     measured_pairs,
 )
-from howfar.pipeline.primary_reference import GATE_COLUMNS, PrimaryReference
+from howfar.pipeline.primary_profile import GATE_COLUMNS, PrimaryReference
 from howfar.pixel_options import READING, PixelReading
 from howfar.progress import bar, doing
 from howfar.protocols import Backbone
 from howfar.results import Comparison, Features, Leak, Provenance, Relation, Settings
+from howfar.results.checksums_and_overwrite_guard import page_folder
 from howfar.results.comparison_result import BackboneSummary, BaselineSummary, DatasetSummary, PrimarySummary
-from howfar.results.file_checks import page_folder
 from howfar.significance import holm
 from howfar.significance.bootstrap import few_groups, single_group
 from howfar.store import local_root

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, content_hash, decode, each_dataset, read_bytes
+from howfar.data.binary_masks import Mask
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
-from howfar.data.masks import Mask
 from howfar.data.prediction_maps import map_paths, write_map
 from howfar.errors import HowfarError, ImageError, InputError, one_line, option
 from howfar.io.atomic import replace_text

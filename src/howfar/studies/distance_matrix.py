@@ -34,7 +34,7 @@ from howfar.progress import bar
 from howfar.projection.pca_cache import CachedRows
 from howfar.protocols import Runner
 from howfar.results import BackboneSummary, Features, Provenance, Settings
-from howfar.results.file_checks import check_table, page_folder
+from howfar.results.checksums_and_overwrite_guard import check_table, page_folder
 from howfar.results.matrix_result import PAIRS, Matrix, MatrixDataset
 from howfar.studies.compare_datasets import features_of, matrix_notes
 from howfar.studies.run_report import write_run

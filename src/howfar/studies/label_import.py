@@ -21,13 +21,13 @@ from howfar import registry
 from howfar.data import Dataset, DatasetArgument, Item
 from howfar.data.annotation_archives import Images, file_name, kept_below, put
 from howfar.data.annotations import CATEGORY, LabelExport, LabelNames, Mark, MarkedImage, Named, label_names
+from howfar.data.binary_masks import read_mask
 from howfar.data.dataset import examples
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_bytes import check_files
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import natural_key, stem, walk
 from howfar.data.label_files import KINDS, matched, read_export
-from howfar.data.masks import read_mask
 from howfar.data.untrusted_files import readable
 from howfar.errors import ImageError, InputError, option
 from howfar.formatting_and_escaping import cell, printable

@@ -18,7 +18,7 @@ from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, CompareSettings, ProfileOptions
 from howfar.pipeline.embedding import embed_all
 from howfar.pipeline.pair_measurement import check_plan
-from howfar.pipeline.primary_reference import PrimaryReference
+from howfar.pipeline.primary_profile import PrimaryReference
 from howfar.pipeline.profile_file import Profile
 from howfar.pipeline.scorer import check_same
 from howfar.progress import doing

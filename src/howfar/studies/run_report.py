@@ -11,7 +11,7 @@ from howfar.option_validation import checked, with_options
 from howfar.options_by_function import PageOptions
 from howfar.progress import doing
 from howfar.results import Comparison
-from howfar.results.file_checks import every_result
+from howfar.results.checksums_and_overwrite_guard import every_result
 from howfar.results.result import Result
 
 

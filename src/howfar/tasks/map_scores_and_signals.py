@@ -15,9 +15,9 @@ from PIL import Image
 
 from howfar import metrics
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
+from howfar.data.binary_masks import Mask, resize_mask
 from howfar.data.dataset import examples
 from howfar.data.image_folder import counted, path_text
-from howfar.data.masks import Mask, resize_mask
 from howfar.data.prediction_maps import MatchedMaps, folder_of_maps, map_endings, match_maps, read_prediction, signature_of
 from howfar.errors import ImageError, InputError
 from howfar.metrics.label_free_signals import foreground_dice

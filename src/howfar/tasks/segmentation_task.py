@@ -14,11 +14,11 @@ from PIL import Image
 from howfar.arrays import Float64Array, quotient
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.annotations import CATEGORY, FirstLabels
+from howfar.data.binary_masks import read_mask
 from howfar.data.dataset import examples
 from howfar.data.image_decoding import size
 from howfar.data.image_folder import counted
 from howfar.data.label_files import read_labels
-from howfar.data.masks import read_mask
 from howfar.data.prediction_maps import MatchedMaps, made_with, read_prediction
 from howfar.errors import ImageError, InputError, blaming, option
 from howfar.metrics import THRESHOLDS, Counts, at_threshold, best_per_image, histogram, stack, summarise, threshold_index

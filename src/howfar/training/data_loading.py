@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler
 from torchvision.transforms import v2
 from torchvision.transforms.v2 import functional
 
-from howfar.data.masks import resize_mask
+from howfar.data.binary_masks import resize_mask
 from howfar.errors import InputError
 from howfar.training.image_mask_pairs import Pairs
 from howfar.training.training_settings import TrainSettings

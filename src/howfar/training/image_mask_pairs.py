@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
+from howfar.data.binary_masks import Mask, mask_content, resize_mask
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_folder import path_text
 from howfar.data.image_lists import match_list, read_list
-from howfar.data.masks import Mask, mask_content, resize_mask
 from howfar.data.name_attributes import guess_photographs
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import absolute

@@ -213,10 +213,8 @@ def run(
     # Pictures of a random scale never come again, so that there is nothing to keep.
     views = None if settings.rescale else getattr(network, "views", None)
     batches = training_batches(pairs, added, settings, workers, views)
-    module, keep = (
-        Fitting(network, settings, tracking, batches.sampler),
-        Keep(state, settings.keep == "best", settings.patience),
-    )
+    module = Fitting(network, settings, tracking, batches.sampler)
+    keep = Keep(state, settings.keep == "best", settings.patience)
     with _trainer_contained(), torch.random.fork_rng(devices=[]):
         trainer = lightning.Trainer(
             accelerator=device.type,

@@ -31,7 +31,7 @@ from howfar.protocols import Runner
 from howfar.random_streams import stream
 from howfar.results import Evaluation, Provenance
 from howfar.results.adaptation_result import BASELINE, F_ODS, STRATA, Adaptation
-from howfar.results.file_checks import page_folder
+from howfar.results.checksums_and_overwrite_guard import page_folder
 from howfar.runners import make_runner
 from howfar.segmenters import segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint

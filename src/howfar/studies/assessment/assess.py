@@ -35,8 +35,8 @@ from howfar.relation.labelled_images import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN
 from howfar.results import Comparison, Provenance, SetEstimate
 from howfar.results.assessment_result import BEHIND, Assessment
+from howfar.results.checksums_and_overwrite_guard import page_folder
 from howfar.results.display_and_shared_records import plain
-from howfar.results.file_checks import page_folder
 from howfar.studies.assessment.prepare_evaluations import PERFORMANCE, AssessmentScores, Preparation, preparation, score_file
 from howfar.studies.assessment.site_answers import LABELS, TAU, UNKNOWN_NETWORK, Answers, Commands, basis_note, own_words
 from howfar.studies.compare_datasets import features_of, measured_run

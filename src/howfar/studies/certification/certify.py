@@ -25,8 +25,8 @@ from howfar.options_by_function import CertifyOptions
 from howfar.pipeline.profile_file import Profile
 from howfar.results import Evaluation, Provenance
 from howfar.results.certificate_result import Certificate, CertifiedSite, SampledImage
+from howfar.results.checksums_and_overwrite_guard import page_folder
 from howfar.results.display_and_shared_records import Cells
-from howfar.results.file_checks import page_folder
 from howfar.sampling import labels_for, plan_zone, zone_share
 from howfar.sampling.design import as_shares
 from howfar.studies.certification import certified_quantity as quantity

@@ -17,7 +17,7 @@ import pandas as pd
 from howfar.arrays import Float64Array, group_numbers
 from howfar.backbones import BackboneArgument
 from howfar.data import content_hash, read_bytes
-from howfar.data.dataset_items import Item
+from howfar.data.compact_item_table import Item
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import absolute, ready_folder
 from howfar.metrics.classification import CORRECT

@@ -19,7 +19,7 @@ from howfar.io.file_location import absolute
 from howfar.metrics.metric_interface import defined
 from howfar.option_validation import checked, picked, with_options
 from howfar.options_by_function import RelateOptions, RelateSettings
-from howfar.pipeline.primary_reference import GATE_COLUMNS
+from howfar.pipeline.primary_profile import GATE_COLUMNS
 from howfar.progress import doing
 from howfar.random_streams import stream
 from howfar.relation.calibrated_estimator import KnownFits
@@ -28,7 +28,7 @@ from howfar.relation.performance_by_distance import PerformancePoints, curve, pa
 from howfar.relation.site_judge import DISTANCE, MEAN, Evidence, SiteJudge, SiteJudgement, judge_of, left_out
 from howfar.relation.trend import can_be_pooled, pooled_trend, trend, verdict
 from howfar.results import Comparison, Evaluation, Provenance, Relation, RelationSettings, SetEstimate
-from howfar.results.file_checks import page_folder
+from howfar.results.checksums_and_overwrite_guard import page_folder
 from howfar.results.relation_result import BLANK, DatasetRelation, DistancePart, Trend, TrendVerdict, without_foreground
 from howfar.significance.bootstrap import effective, few_groups
 from howfar.studies.column_slices import check_sliceable, columns_of, performance_slices

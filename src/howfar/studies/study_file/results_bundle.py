@@ -18,7 +18,7 @@ import pandas as pd
 from pydantic import BaseModel
 
 from howfar.data import Dataset
-from howfar.data.masks import mask_content
+from howfar.data.binary_masks import mask_content
 from howfar.errors import HowfarError, ImageError, InputError, MissingPathError, StoreError, one_line
 from howfar.formatting_and_escaping import format_number
 from howfar.io.array_archive import unpacked_bytes

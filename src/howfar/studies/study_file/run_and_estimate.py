@@ -25,8 +25,8 @@ from howfar.options_by_function import StudyFileOptions, TrainKeywords
 from howfar.pipeline.embedding import embed_all
 from howfar.pixel_options import file_and_colour
 from howfar.progress import bar
+from howfar.results.checksums_and_overwrite_guard import page_folder
 from howfar.results.display_and_shared_records import Cells, Provenance, Shown, plain
-from howfar.results.file_checks import page_folder
 from howfar.results.result import Result
 from howfar.results.study_run import StudyDataset, StudyRecord, StudyRun
 from howfar.segmenters import segmenter_family

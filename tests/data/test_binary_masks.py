@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from PIL import Image, ImageFilter
 
 from howfar.data import content_hash, read_mask
+from howfar.data.binary_masks import Mask, mask_content, resize_mask
 from howfar.data.image_bytes import exists, is_member
-from howfar.data.masks import Mask, mask_content, resize_mask
 from howfar.errors import ImageError, InputError
 from howfar.pixel_options import by_colour, colour_of, reading_by
 
