@@ -58,10 +58,10 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command("watch", "profile", "incoming --profile roads.howfar --rules rules.yaml --out watched", "check score"),
     ),
     "Train and predict": (
-        Command("train", "train", "roads --model unetplusplus --epochs 20 -o model.safetensors", "predict evaluate adapt"),
-        Command("predict", "train", "model.safetensors site-a -o maps/site-a", "train evaluate"),
-        Command("adapt", "train", "roads site-a site-b --shots 0,1,3,7 -o adapted", "train select strategies"),
-        Command("prompts", "train", "points site-a -o prompted", "predict evaluate"),
+        Command("train", "segmenter", "roads --model unetplusplus --epochs 20 -o model.safetensors", "predict evaluate adapt"),
+        Command("predict", "segmenter", "model.safetensors site-a -o maps/site-a", "train evaluate"),
+        Command("adapt", "segmenter", "roads site-a site-b --shots 0,1,3,7 -o adapted", "train select strategies"),
+        Command("prompts", "segmenter", "points site-a -o prompted", "predict evaluate"),
     ),
     "Studies and reports": (
         Command("study", "study", "study.toml --out run", "report compare"),
