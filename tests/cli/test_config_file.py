@@ -76,12 +76,12 @@ def test_what_it_may_not_hold_is_one_line(text, line, project, capsys):
 
 def test_paths_are_taken_from_the_folder_of_the_file(project):
     (project / "howfar.toml").write_text(
-        'store = "features"\n[train]\nout = "m.safetensors"\noption = {encoder = "b3"}\n[adapt]\nshots = [1, 3]\n'
-        '[embed]\nstore = "s3://bucket/features"\nweights = ["dinov2=w"]\n'
+        'store = "features"\nclasses = "names.txt"\n[train]\nout = "m.safetensors"\noption = {encoder = "b3"}\n'
+        '[adapt]\nshots = [1, 3]\n[embed]\nstore = "s3://bucket/features"\nweights = ["dinov2=w"]\n'
     )
     commands = parser().commands
     config = Config.read(None)
-    assert config.defaults(commands["compare"]) == {"store": f"{project}/features"}
+    assert config.defaults(commands["compare"]) == config.defaults(commands["score"]) == {"store": f"{project}/features"}
     assert config.defaults(commands["train"]) == {"out": f"{project}/m.safetensors", "options": ["encoder=b3"]}
     assert config.defaults(commands["adapt"]) == {"shots": "1,3"}
     embed = config.defaults(commands["embed"])

@@ -71,7 +71,7 @@ def test_label_studio_says_who_looked(tmp_path: Path) -> None:
         {"data": {"image": name}, "annotations": kept}
         for name, kept in (("x/a.jpg", []), ("/data/upload/1/b.jpg", [{"result": []}]), ("s3://b/c%20d.jpg", [skipped]))
     ]
-    images = read_export(written(tmp_path / "t.json", json.dumps(tasks))).images
+    images = read_export(written(tmp_path / "t.bak", json.dumps(tasks))).images
     assert [(image.name, image.looked_at) for image in images] == [("x/a.jpg", False), ("b.jpg", True), ("c d.jpg", False)]
 
 

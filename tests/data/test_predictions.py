@@ -310,9 +310,9 @@ def classes_in(tmp_path: Path, text: str) -> ClassPredictions:
 
 
 def test_probabilities(tmp_path: Path) -> None:
-    found = classes_in(tmp_path, "\ufeffimage, dry ,NA\n1.jpg,0.9,0.1\n2.jpg,0.2,0.8\n3.jpg,,0.8\n")
-    assert (found.images, found.classes) == (("1.jpg", "2.jpg", "3.jpg"), ("dry", "NA"))
-    assert found.predicted == ("dry", "NA", "")
+    found = classes_in(tmp_path, "\ufeffimage, label ,NA\n1.jpg,0.9,0.1\n2.jpg,0.2,0.8\n3.jpg,,0.8\n")
+    assert (found.images, found.classes) == (("1.jpg", "2.jpg", "3.jpg"), ("label", "NA"))
+    assert found.predicted == ("label", "NA", "")
     assert np.array_equal(found.confidence, [0.9, 0.8, np.nan], equal_nan=True)
     assert np.array_equal(found.probabilities, [[0.9, 0.1], [0.2, 0.8], [np.nan, 0.8]], equal_nan=True)
 

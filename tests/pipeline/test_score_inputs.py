@@ -88,6 +88,7 @@ def test_a_name_and_a_path_are_told_from_a_file_with_an_equals_sign(site):
 def test_what_cannot_be_an_image_is_kept_and_what_is_wrong_with_masks_is_not(site):
     (site / "images/raw.dng").touch()
     (site / "masks/of.dng").touch()
+    (site / "masks/1.gif").touch()
     (site / "images/broken.png").symlink_to(site / "nowhere")
     (group,) = arrivals(site)
     assert {Path(one.path).name for one in group.skipped} == {"raw.dng", "broken.png"}

@@ -157,8 +157,9 @@ def test_a_plan_names_labels_and_writes_nothing(place: Path) -> None:
     assert sorted(place.rglob("*")) == before
     with pytest.raises(InputError, match="metric must be a mean over images to be planned for"):
         plan_labels(place / "site", metric="f", **asked)
-    with pytest.raises(InputError, match="plan is of use to one model"):
-        plan_labels(place / "site", against=place / "second", **asked)
+    for name, rule in (("against", "is of use to one model"), ("labels", "is made before any image is labelled")):
+        with pytest.raises(InputError, match=f"plan {rule}"):
+            plan_labels(place / "site", **{name: place / "second"}, **asked)
 
 
 def test_labels_with_nothing_to_find_are_told_of_and_are_not_below() -> None:
