@@ -56,7 +56,7 @@ def test_images_are_ranked_by_the_cosine_of_stored_features(run: Path, hub_model
     for name in ("site", "roads"):
         rows = howfar.embed(run.parent / name, backbone, progress=False, store=run.parent / "store").rows.rows(0, 6)
         expected.append(rows @ vector / np.linalg.norm(rows, axis=1) / np.linalg.norm(vector))
-    assert len(found) == len(site.points) == 12
+    assert len(found) == 12
     np.testing.assert_allclose(found, np.concatenate(expected), rtol=1e-4, atol=1e-5)
     assert site.get("/search/%20").status == 409
 
