@@ -295,7 +295,8 @@ def certify(
     if plan:
         from howfar.studies.certification.certify import plan_labels
 
-        terminal.answer(plan_labels(dataset, predictions, profile=profile, **chosen), json, terminal.print_result)
+        asked: Any = {"labels": labels, "against": against, "sample": sample, "profile": profile, **chosen}
+        terminal.answer(plan_labels(dataset, predictions, **asked), json, terminal.print_result)
         return
     send = flags.handing_over(to)
     folder = out or Path(f"certify-{folder_name(dataset.name)}")

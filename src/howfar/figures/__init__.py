@@ -38,7 +38,7 @@ class Registration:
 
     caption: Callable[[Any], Caption]
     _: KW_ONLY
-    shows: Callable[[Any], bool] = lambda _: True
+    shows: Callable[[Any], object] = lambda _: True
     vector: Callable[[Any], bool] | bool = True
     phone: bool = False
 

@@ -75,14 +75,9 @@ def _whole(result: Adaptation) -> str:
     return ALL if len(result.secondaries) > 1 else result.secondaries[0]
 
 
-def is_scored(result: Adaptation) -> bool:
-    """Return whether any image of a study has an F."""
-    return bool(adapted.scored(result))
-
-
 def has_background(result: Adaptation) -> bool:
     """Return whether the study has models with background images, and the same model without."""
-    return is_scored(result) and bool(adapted.by_background(result, adapted.strategy_of(result)))
+    return bool(adapted.scored(result)) and bool(adapted.by_background(result, adapted.strategy_of(result)))
 
 
 @report_figure(partial(bars_caption, background=True), shows=has_background, phone=True)
@@ -93,7 +88,7 @@ def adaptation_bars_background(
     return adaptation_bars(result, strategy=strategy, background=True, limit=limit, measure=measure)
 
 
-@report_figure(bars_caption, shows=is_scored, phone=True)
+@report_figure(bars_caption, shows=adapted.scored, phone=True)
 def adaptation_bars(
     result: Adaptation,
     *,
@@ -220,7 +215,7 @@ def adaptation_curves_background(
     return adaptation_curves(adaptation, strategy=strategy, background=True, limit=limit, measure=measure)
 
 
-@report_figure(_curves_caption, shows=is_scored, phone=True)
+@report_figure(_curves_caption, shows=adapted.scored, phone=True)
 def adaptation_curves(
     adaptation: Adaptation,
     *,

@@ -431,7 +431,8 @@ def plan_labels(
     Arguments are those of `howfar.certify`; nothing is written. Performance is simulated about its predictions with errors as
     measured on four fields (`howfar.sampling.labels_for`), so that a plan is a guess.
     """
-    for other, rule in (("against", "is of use to one model"), ("labels", "is made before any image is labelled")):
+    rules = {"against": "is of use to one model", "labels": "is made before any image is labelled", "sample": "draws no sample"}
+    for other, rule in rules.items():
         if options.get(other) is not None:
             raise InputError.of("plan", rule, other, "leave one of them out")
     drawn = certify(site, predictions, profile=profile, **options)

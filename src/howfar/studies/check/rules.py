@@ -346,7 +346,7 @@ def _settled(
     """
     if found.source == ESTIMATED and known.gate is not None and known.gate.inside is False:
         # What an estimate says outside the gate tells nothing of how near the limit the truth is.
-        reasons = "" if told or known.gate is None else f": {'; '.join(reading.words for reading in known.gate.outside)}"
+        reasons = "" if told else f": {'; '.join(reading.words for reading in known.gate.outside)}"
         words = f"{said.words}, not to be trusted outside the gate{reasons}"
         return said._replace(outcome="undecided", words=words, remedy=_label(known, FEWEST, found), labels=FEWEST)
     said = said._replace(ends=(found.value, found.low, found.high))
