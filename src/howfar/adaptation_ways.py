@@ -1,4 +1,4 @@
-"""Adapt a trained segmenter to a new site by fine-tuning, retraining, batch norm statistics or self-training."""
+"""Define and apply the ways to adapt a trained segmenter to a site: retrain, fine-tune, norm layers, self-train, rescale."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Define the common style of figures: colours, fonts, legends and frames, and the order and look of datasets.
+"""Define the look of all figures (colours, fonts, legends, panels, forest plots), and order a run's datasets for them.
 
 Nothing here changes matplotlib's global settings: figures are made inside `drawing()`, which puts them back.
 """

@@ -1,4 +1,4 @@
-"""Score probability maps against masks at 100 thresholds: F of each image, of the dataset (ODS), at each best (OIS), and AP."""
+"""Score probability maps by masks at 100 thresholds: F, precision, recall and IoU at one, the best F (ODS, OIS), and AP."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field

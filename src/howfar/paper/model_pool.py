@@ -1,4 +1,4 @@
-"""Run the paper's study of a pool of models (section 6): rank models by score, labels needed, stability and speed."""
+"""Compare trained segmenters as the paper does (section 6), and rank them by score, labels needed, stability and speed."""
 
 from __future__ import annotations
 

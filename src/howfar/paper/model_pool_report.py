@@ -1,4 +1,4 @@
-"""Report the paper's study of a pool of models: each model's scores, labels needed, costs and ranks, in tables and figures."""
+"""Report the paper's comparison of trained segmenters: scores, labels needed, costs, and a ranking by each of these."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace

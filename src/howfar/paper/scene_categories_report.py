@@ -1,4 +1,4 @@
-"""Report the paper's studies of scene categories: the closest and farthest, and how stable their order is to perturbations."""
+"""Report the paper's studies of scene categories: the closest and farthest, and whether perturbations change their order."""
 
 from __future__ import annotations
 

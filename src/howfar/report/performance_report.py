@@ -1,4 +1,4 @@
-"""Write the report's sections on performance by distance, and on both by slice, such as each camera, site or day."""
+"""Write a report's sections on a model's score by distance, and on distance and score by slice, such as one camera or day."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""List, read, verify and merge the shards (feature files) of one backbone, while other processes read and write.
+"""Find features in the shards (files) of one backbone, verify, merge and delete shards, while others read and write.
 
 A shard is deleted only when every row of it that is read lies in another shard that is whole on disk. Hence a kill at any
 point, another process that packs, or one that writes costs space for a while and never a row. The merged shard takes the
