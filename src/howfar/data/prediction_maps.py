@@ -292,6 +292,11 @@ def made_with(path: Path) -> dict[str, Any]:
     return signature if isinstance(signature, dict) else {}
 
 
+def network_of(path: Path) -> dict[str, Any]:
+    """Return what a map's signature records of the network and how it is fed and read; empty for a map without signature."""
+    return {name: value for name, value in made_with(path).items() if name not in ("image", "flipped")}
+
+
 def _refuse_folder(path: Path) -> None:
     if path.is_dir():
         raise InputError.of("the place of a map", "must hold no folder", str(path), "choose another folder, or remove it")

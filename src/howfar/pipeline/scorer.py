@@ -284,7 +284,9 @@ class Scorer:
         if group.features is not None:
             yield from self._features(group.features)
         size, items = self.work["batch_size"], group.items
-        maps = {} if self._folders.predictions is None or group.dataset is None else self._folders.matched(group.dataset)
+        maps: Any = {} if self._folders.predictions is None or group.dataset is None else self._folders.matched(group.dataset)
+        if isinstance(self._folders, MapFolders) and self.profile.judge is not None and maps:
+            self._folders.check_network(self.profile.judge.terms.network, maps, self.profile.primary)
         chunks = [items[at] for at in spans(len(items), size)]
         alone = len(chunks) < 2 or (self.work["workers"] or available_cores()) == 1
         with nullcontext() if alone else one_torch_thread_each():

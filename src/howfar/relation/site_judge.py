@@ -120,12 +120,16 @@ class Evidence:
 
 @dataclass(frozen=True)
 class Terms:
-    """Hold the settings of a site judge: failure threshold, confidence level, error rate of failure lists, and tiling."""
+    """Hold the settings of a site judge: failure threshold, confidence level, error rate of failure lists, and tiling.
+
+    `network` is what `howfar predict` recorded in the labelled images' maps: the network, and how it is fed and read.
+    """
 
     tau: float
     level: float
     error_rate: float
     tiled: bool = False
+    network: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, eq=False)
@@ -271,7 +275,13 @@ class SiteJudge:
         return cls(
             metric=str(document["metric"]),
             threshold=None if document["threshold"] is None else float(document["threshold"]),
-            terms=Terms(float(document["tau"]), float(document["level"]), rate, bool(document.get("tiled", False))),
+            terms=Terms(
+                float(document["tau"]),
+                float(document["level"]),
+                rate,
+                bool(document.get("tiled", False)),
+                dict(document.get("network", {})),
+            ),
             sets={str(name): int(count) for name, count in document["sets"].items()},
             order=order,
             judgements=tuple(Judgement(**row) for row in document["judgements"]),

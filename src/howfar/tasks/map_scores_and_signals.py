@@ -18,7 +18,16 @@ from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.binary_masks import Mask, resize_mask
 from howfar.data.dataset import examples
 from howfar.data.image_folder import counted, path_text
-from howfar.data.prediction_maps import MatchedMaps, folder_of_maps, map_endings, match_maps, read_prediction, signature_of
+from howfar.data.prediction_maps import (
+    MatchedMaps,
+    folder_of_maps,
+    made_with,
+    map_endings,
+    match_maps,
+    network_of,
+    read_prediction,
+    signature_of,
+)
 from howfar.errors import ImageError, InputError
 from howfar.metrics.label_free_signals import foreground_dice
 from howfar.options import Members
@@ -218,14 +227,38 @@ class MapFolders:
         return tuple(column for name in self.folders for column in SIGNALS_OF[name])
 
     def matched(self, dataset: Dataset) -> dict[Path | str, ImageMaps]:
-        """Find the maps of a dataset's images, keyed by image file."""
+        """Find the maps of a dataset's images, keyed by image file; raise for mirrored images' maps in the wrong place."""
         files = {
             name: [(match_maps(dataset, folder).files, folder) for folder in folders] for name, folders in self.folders.items()
         }
+        for name, places in files.items():
+            for of, folder in places:
+                mirrored = made_with(next(iter(of.values()))).get("flipped")
+                if mirrored is not None and mirrored is not (name == "flipped"):
+                    rule = f"must hold maps of {'mirrored' if name == 'flipped' else 'the'} images"
+                    remedy = f"predict {dataset.name} {'with' if name == 'flipped' else 'without'} --flipped"
+                    raise InputError.of(name, rule, str(folder), remedy)
         return {
             item.path: ImageMaps({name: tuple((of.get(item.name), at) for of, at in places) for name, places in files.items()})
             for item in dataset.items
         }
+
+    def check_network(self, known: Mapping[str, Any], maps: Mapping[Path | str, ImageMaps], primary: str) -> None:
+        """Raise `InputError` for maps of another network than `known`, or fed or read otherwise, as far as they record it."""
+        file = next((places.places[OWN][0][0] for places in maps.values() if places.places[OWN][0][0]), None)
+        given = {} if file is None else network_of(file)
+        other = [name for name in known if name in given and given[name] != known[name]]
+        if other:
+            rule = f"must be maps of the network that {primary}'s profile learnt from, fed and read as there"
+            numbers = {
+                name: known[name] for name in ("size", "mean", "std", "output", "channel") if known.get(name) is not None
+            }
+            words = [
+                f"--{name} {','.join(map(str, value)) if isinstance(value, list) else value}" for name, value in numbers.items()
+            ]
+            remedy = f"predict them with {' '.join([*words, *(['--tile'] if known.get('tiled') else [])])}"
+            got = "maps of another network" if "weights" in other else f"another {' and '.join(other)}"
+            raise InputError.of(OWN, rule, got, remedy)
 
     def beside(self, image: Path | str) -> ImageMaps:
         """Find the maps of one image: the files with the image's name, regardless of ending."""

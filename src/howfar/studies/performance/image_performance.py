@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, TypeAlias
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.data.name_attributes import fits, image_groups
+from howfar.data.prediction_maps import network_of
 from howfar.data.untrusted_files import check_separator, number_remedy, readable, renamed_columns
 from howfar.errors import InputError, MissingPathError, option
 from howfar.io.file_location import as_location, was_url
@@ -455,6 +456,7 @@ class MeasuredImages:
     columns: dict[str, NDArray[Any]]
     own: Evaluation | None
     tiled: bool
+    network: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def of(
@@ -469,8 +471,10 @@ class MeasuredImages:
         matched = match(images, evaluations)
         scores = scores_of(matched, evaluations, own, threshold)
         columns = {**distances, **signals_at(matched.rows, scores.threshold)}
-        tiled = all(evaluation.tiled for evaluation in (*evaluations, *([] if own is None else [own])))
-        return cls(images, matched, scores, columns, own, tiled)
+        known = (*([] if own is None else [own]), *evaluations)
+        maps = [of.images["prediction"].iloc[0] for of in known if of.task == "segmentation" and "prediction" in of.images]
+        network = network_of(Path(maps[0])) if maps else {}
+        return cls(images, matched, scores, columns, own, all(evaluation.tiled for evaluation in known), network)
 
     @property
     def sets(self) -> NDArray[np.str_]:
@@ -479,7 +483,7 @@ class MeasuredImages:
 
     def terms(self, given: CalibrationOptions) -> Terms:
         """Return the settings of a judge of these images."""
-        return Terms(given["tau"], given["level"], given["error_rate"], self.tiled)
+        return Terms(given["tau"], given["level"], given["error_rate"], self.tiled, self.network)
 
     def evidence(self, group: str | None, primary: str, further: MeasuredImages | None = None) -> Evidence:
         """Collect the labelled images of sites, of corrupted sets (`further`), and of the primary dataset's own kind."""
