@@ -236,6 +236,13 @@ def read_coco_boxes(document: Mapping[str, Any], shown: str) -> BoxFile:
 RESULTS_FORM: Final = '[{"image_id": 17, "category_id": 1, "bbox": [x, y, width, height], "score": 0.9}, …]'
 
 
+_ID_REMEDY: Final = (
+    "pass COCO's file with these ids as the dataset's truth or with --classes FILE (it needs no annotations), or write file_name"
+)
+_COCO_DIGITS: Final = 12
+"""COCO's own images are named by their ids in so many digits."""
+
+
 def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile) -> BoxFile:
     """Read COCO results; ids are those of a COCO `truth`, else stems of files; an image without a result has no box."""
     boxes: BoxesOf = {}
@@ -257,8 +264,7 @@ def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile) -> BoxFi
         if not name and not ids:
             found = files.get(_number(image), [])
             if len(found) > 1:
-                remedy = "pass the COCO file that has these ids (--truth FILE), or write file_name"
-                raise InputError(f"image_id {image} may be {printable(found[0])} or {printable(found[1])}: {remedy}")
+                raise InputError(f"image_id {image} may be {printable(found[0])} or {printable(found[1])}: {_ID_REMEDY}")
             name = found[0] if found else None
         if isinstance(name, str):
             add_box(boxes, name, coco_corners(box), names.get(category, category), float(score))
@@ -266,8 +272,11 @@ def read_results(dataset: Dataset, rows: Sequence[Any], truth: BoxFile) -> BoxFi
             strange[image] = None
     first = printable(next(iter(strange), ""))
     if not boxes:
-        remedy = "pass the COCO file that has these ids (--truth FILE, or --classes FILE where there are no labels)"
-        raise InputError(f"no image_id is one of an image (the first: {first}): {remedy}, or name images by their files' stems")
+        raise InputError(f"no image_id is one of an image (the first: {first}): {_ID_REMEDY}")
+    if strange and not ids and not all(len(PurePosixPath(item.name).stem) == _COCO_DIGITS for item in dataset.items):
+        # Ids that count from 0, of files that count from 1, would give each image its neighbour's boxes.
+        line = f"image_id {first} is of no image, so the ids may be other numbers than those in the images' names"
+        raise InputError(f"{line}: {_ID_REMEDY}")
     note = f"{counted(len(strange), 'image_id is', 'image_ids are')} of no image (the first: {first})"
     return BoxFile(boxes, whole=True, notes=(note,) if strange else ())
 
