@@ -18,7 +18,7 @@ import pandas as pd
 from record import leave, parser
 
 import howfar
-from howfar.data.name_attributes import guess_photographs
+from howfar.data.image_groups_and_variations import guess_photographs
 
 PRIMARY = "deepcrack_tiles"
 SECONDARIES = ("aiglern_tiles", "gaps384_tiles", "cfd", "crack500_tiles")

@@ -25,7 +25,7 @@ from trained_performance import SECONDARIES
 
 import howfar
 from adaptation import dataset, primary
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import RelateOptions
 from howfar.pipeline.profile_file import Profile
 from howfar.relation.calibrated_estimator import KnownFits

@@ -35,7 +35,7 @@ from sklearn.ensemble import RandomForestClassifier
 import howfar
 from howfar.data.binary_masks import read_mask
 from howfar.distances import sliced_otdd
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import RelateOptions
 from howfar.pipeline.profile_file import Profile
 from howfar.results import Evaluation

@@ -27,7 +27,7 @@ from scipy.spatial.distance import cdist
 from sklearn.covariance import LedoitWolf, ledoit_wolf_shrinkage
 from sklearn.neighbors import NearestNeighbors
 
-from howfar.cores import numeric_threads
+from howfar.cpu_cores import numeric_threads
 from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted, _ledoit_wolf
 

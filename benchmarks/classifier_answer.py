@@ -24,7 +24,7 @@ from howfar.backbones import load_backbone
 from howfar.data import decode, read_bytes
 from howfar.metrics.classification import class_signals
 from howfar.perturb.perturbation import labelled_named
-from howfar.pipeline.primary_profile import GATE_COLUMNS
+from howfar.pipeline.primary_reference import GATE_COLUMNS
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.gate import fit, values_of
 from howfar.relation.leave_one_dataset_out import auroc, judge

@@ -32,7 +32,7 @@ from rasterio.windows import Window
 from record import leave, parser, spread
 
 from howfar.data import parse, read_bytes
-from howfar.pixel_options import reading_pixels
+from howfar.image_reading_options import reading_pixels
 
 Values: TypeAlias = np.ndarray[Any, Any]
 SIDE = 512

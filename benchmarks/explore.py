@@ -23,7 +23,7 @@ from record import leave, parser, spread
 import howfar
 from howfar import registry
 from howfar.demo import write_dataset
-from howfar.explore.server import Server
+from howfar.explore.page_server_and_picks import Server
 from howfar.report.explorer import site_of
 from howfar.results import Comparison
 from howfar.studies.run_report import write_report

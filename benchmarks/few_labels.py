@@ -31,7 +31,7 @@ from record import leave, parser
 import howfar
 from howfar.adaptation_ways import RESCALE, UNADAPTED, Given, adapted, trained_on
 from howfar.data import content_hash
-from howfar.data.name_attributes import HashedDataset
+from howfar.data.image_groups_and_variations import HashedDataset
 from howfar.metrics import at_threshold
 from howfar.pipeline.prediction import load_model
 from howfar.studies.performance.image_performance import counts_of

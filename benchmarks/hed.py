@@ -31,7 +31,7 @@ from torch.nn import functional
 from tqdm import tqdm
 
 from howfar.data import Dataset, decode, read_bytes
-from howfar.io.atomic import appearing
+from howfar.io.atomic_writes import appearing
 
 BLOCKS = ((64, 2), (128, 2), (256, 3), (512, 3), (512, 3))
 """Width of each block of VGG-16, and how many 3×3 convolutions it holds."""

@@ -25,7 +25,7 @@ from record import leave, parser
 from scipy.stats import beta
 
 import howfar
-from howfar.backbones.handcrafted import mirrored
+from howfar.backbones.handcrafted_features import mirrored
 from howfar.pipeline.pair_measurement import NAMED
 from howfar.studies.near_duplicates import ALIKE, ALIKE_AND_NEAR, SPREADS, SURE, best_match, usual_agreement
 

@@ -24,7 +24,7 @@ from trained_performance import FOUR, SECONDARIES, rest
 import howfar
 from adaptation import dataset, primary
 from howfar import registry
-from howfar.data.name_attributes import guess_photographs
+from howfar.data.image_groups_and_variations import guess_photographs
 from howfar.perturb import labelled_every
 from howfar.pipeline.prediction import load_model
 from howfar.relation.performance_estimators import RegisteredEstimator, TaskColumns, named

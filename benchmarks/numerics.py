@@ -73,9 +73,9 @@ def _be_of_one_thread() -> None:
     """
     if any(os.environ.get(name) != value for name, value in ONE_THREAD.items()):
         os.execve(sys.executable, [sys.executable, *sys.argv], {**os.environ, **ONE_THREAD})
-    import howfar.cores
+    import howfar.cpu_cores
 
-    howfar.cores.available_cores = lambda: 1
+    howfar.cpu_cores.available_cores = lambda: 1
 
 
 def table() -> dict[str, Any]:
@@ -125,14 +125,14 @@ def pair(case: str) -> Pair:
 @contextmanager
 def loops(single: bool) -> Iterator[None]:
     """Compute distances in float32, as is else done from many millions of pairs on."""
-    from howfar.distances import pairwise
+    from howfar.distances import pairwise_distances
 
-    usual_limit = pairwise.SINGLE_FROM
-    pairwise.SINGLE_FROM = 0 if single else usual_limit
+    usual_limit = pairwise_distances.SINGLE_FROM
+    pairwise_distances.SINGLE_FROM = 0 if single else usual_limit
     try:
         yield
     finally:
-        pairwise.SINGLE_FROM = usual_limit
+        pairwise_distances.SINGLE_FROM = usual_limit
 
 
 def measured(p: NDArray[Any], s: NDArray[Any], memory: str | None = None) -> Values:
@@ -245,8 +245,8 @@ TOLERANCE: Final = {
 """Largest difference of all but ranks that is let pass; distances of many images are float32."""
 ONE_THREAD: Final = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
 START: Final = """
-import howfar.cores
-howfar.cores.available_cores = lambda: {threads}  # two threads may share a core: what is compared is the sums' order
+import howfar.cpu_cores
+howfar.cpu_cores.available_cores = lambda: {threads}  # two threads may share a core: what is compared is the sums' order
 import numerics
 numerics.main()
 """

@@ -23,7 +23,7 @@ from record import leave, parser
 COMMON = """
 import json, sys, time
 from pathlib import Path
-from howfar.cores import wait_briefly
+from howfar.cpu_cores import wait_briefly
 wait_briefly()
 import pyarrow, scipy.stats
 import howfar

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from record import leave, parser, spread
 
 from howfar.distances import energy, frechet, kid, mind, mmd, sliced_wasserstein
-from howfar.distances.wasserstein import _directions
+from howfar.distances.sliced_wasserstein import _directions
 
 Features = NDArray[Any]
 Distance = Callable[[Features, Features], float]

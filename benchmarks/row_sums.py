@@ -27,8 +27,8 @@ from record import leave, parser, spread
 from scipy.spatial.distance import cdist
 from sklearn.metrics import pairwise_distances_chunked
 
-from howfar.cores import numeric_threads
-from howfar.distances.pairwise import gpu, row_sums
+from howfar.cpu_cores import numeric_threads
+from howfar.distances.pairwise_distances import gpu, row_sums
 
 Sums = Callable[[NDArray[np.float32], NDArray[np.float32]], NDArray[np.float64]]
 BLOCK = 1000

@@ -25,7 +25,7 @@ from howfar.data import decode, read_bytes
 from howfar.demo import write_dataset
 from howfar.options_by_function import ScoringOptions
 from howfar.pipeline.profile_file import Profile
-from howfar.pipeline.scorer import Group, Scorer, arrivals
+from howfar.pipeline.profile_scorer import Group, Scorer, arrivals
 from howfar.protocols import Backbone
 from howfar.results import Features
 from howfar.results.scores import Score

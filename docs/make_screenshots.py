@@ -24,8 +24,8 @@ from make_pictures import PICTURES, _folder
 from PIL import Image
 
 import howfar
-from howfar.explore.server import Server, serving
-from howfar.integrations.watch import Watch, WatchPage
+from howfar.explore.page_server_and_picks import Server, serving
+from howfar.integrations.folder_watch import Watch, WatchPage
 from howfar.report.explorer import site_of
 
 SWITCHES = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update"]

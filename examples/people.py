@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.demo.pavement import Field, smooth_noise
+from howfar.demo.synthetic_pavement import Field, smooth_noise
 from howfar.errors import InputError
 
 Colours = NDArray[np.float32]

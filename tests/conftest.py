@@ -17,7 +17,7 @@ os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(Path(__file__).pare
 
 import numpy as np
 
-from howfar.cores import available_cores
+from howfar.cpu_cores import available_cores
 from howfar.demo import write_demo
 from slow import NIGHTLY, is_among, listed, longest_first, unit_of
 

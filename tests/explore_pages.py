@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from howfar.explore.server import Server
+from howfar.explore.page_server_and_picks import Server
 from howfar.report.explorer import site_of
 
 AXE = Path(__file__).parents[1] / "web" / "node_modules" / "axe-core" / "axe.min.js"

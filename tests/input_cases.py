@@ -30,7 +30,7 @@ import howfar
 from howfar.backbones import as_backbone, function
 from howfar.cli.main import run
 from howfar.data import Dataset
-from howfar.data.image_folder import counted
+from howfar.data.image_and_mask_folders import counted
 from howfar.errors import HowfarError
 
 COUNT, SIDE = 6, 32

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from howfar.cores import SLEEP, WAIT, available_cores, numeric_threads
+from howfar.cpu_cores import SLEEP, WAIT, available_cores, numeric_threads
 
 
 @pytest.mark.parametrize(("set_to", "wanted"), [(None, "20"), ("7", "7")])

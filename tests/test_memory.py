@@ -14,7 +14,7 @@ from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 from howfar.memory import at_a_time, beside, budget, is_set, parse_size, within
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import CompareSettings
 from howfar.pipeline.pair_measurement import check_plan, measure
 from howfar.pipeline.permutation_tests import permutation_p_value

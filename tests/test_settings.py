@@ -12,7 +12,7 @@ import pytest
 import howfar
 from howfar import options_by_function
 from howfar.errors import InputError
-from howfar.option_validation import checked, declared, picked
+from howfar.option_checks_and_signatures import checked, declared, picked
 from howfar.options_by_function import (
     AdaptOptions,
     BakeoffOptions,
@@ -129,7 +129,7 @@ def test_functions_can_still_be_sent_to_other_processes():
 
 
 def test_declaring_options_loads_neither_pydantic_nor_numpy():
-    modules = "sys, howfar.options_by_function, howfar.option_validation"
+    modules = "sys, howfar.options_by_function, howfar.option_checks_and_signatures"
     code = f"import {modules}; print(sorted({{'pydantic', 'numpy', 'typer'}} & set(sys.modules)))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

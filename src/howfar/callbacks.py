@@ -11,7 +11,7 @@ from typing import Any, Unpack
 from howfar.backbones import BackboneArgument
 from howfar.data import DatasetArgument, parse
 from howfar.errors import one_line
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import ProfileOptions
 from howfar.studies.profile_dataset import profile

@@ -17,7 +17,7 @@ from typing import Any, Final, Literal
 
 from howfar import registry
 from howfar.errors import HowfarError, MissingExtraError, one_line
-from howfar.io.atomic import replace_text
+from howfar.io.atomic_writes import replace_text
 from howfar.progress import tell
 from howfar.protocols import TrackedRun
 

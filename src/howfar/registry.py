@@ -48,16 +48,16 @@ def _entries(*lines: str) -> dict[str, str]:
 
 OURS: Mapping[str, Mapping[str, str]] = {
     "backbones": _entries(
-        "backbones.timm: EFFICIENTNET_LITE0",
-        "backbones.handcrafted: PIXELS COLOUR_MOMENTS PERCEPTUAL_HASH",
-        "backbones.timm: TIMM",
-        "backbones.transformers: TRANSFORMERS",
-        "backbones.onnx: ONNX",
-        "backbones.published_transformers: SAM CLIPSEG",
-        "backbones.timm: ENET",
-        "backbones.published_transformers: CLIP DINOV2 CONVNEXTV2 SWINV2 DINOV3 SIGLIP2",
-        "backbones.timm: MOBILECLIP",
-        "backbones.trained_segmenter: UNETPLUSPLUS DEEPCRACK ADSAM FROZEN",
+        "backbones.timm_backbones: EFFICIENTNET_LITE0",
+        "backbones.handcrafted_features: PIXELS COLOUR_MOMENTS PERCEPTUAL_HASH",
+        "backbones.timm_backbones: TIMM",
+        "backbones.transformers_backbones: TRANSFORMERS",
+        "backbones.onnx_backbone: ONNX",
+        "backbones.published_vision_models: SAM CLIPSEG",
+        "backbones.timm_backbones: ENET",
+        "backbones.published_vision_models: CLIP DINOV2 CONVNEXTV2 SWINV2 DINOV3 SIGLIP2",
+        "backbones.timm_backbones: MOBILECLIP",
+        "backbones.segmenter_encoder: UNETPLUSPLUS DEEPCRACK ADSAM FROZEN",
         "backbones.backbone_family: EMBEDDINGS",
     ),
     "image_distances": _entries(
@@ -66,8 +66,8 @@ OURS: Mapping[str, Mapping[str, str]] = {
     "dataset_distances": _entries(
         "distances.mean_distances: o_dist=dataset_to_dataset energy",
         "distances.frechet: frechet",
-        "distances.mmd: kid mmd",
-        "distances.wasserstein: sliced_wasserstein mind",
+        "distances.mmd_and_kid: kid mmd",
+        "distances.sliced_wasserstein: sliced_wasserstein mind",
     ),
     "segmenters": _entries("segmenters: UNETPLUSPLUS DEEPCRACK adsam=SAM_ADAPTER FROZEN"),
     "adaptation_ways": _entries("adaptation_ways: RETRAIN FINETUNE NORM norm-tune=NORM_TUNE SELFTRAIN SCALE"),
@@ -82,9 +82,11 @@ OURS: Mapping[str, Mapping[str, str]] = {
     ),
     "perturbations": _entries("perturb.corruptions: BRIGHTER DARKER BLUR noise=NOISY"),
     "image_formats": _entries("data.image_formats: JPEG PNG BMP GIF TIFF WEBP PPM JPEG2000 AVIF"),
-    "pixel_readers": _entries("data.bands_and_range: bands=picture_bytes"),
+    "pixel_readers": _entries("data.bands_and_bit_depth: bands=picture_bytes"),
     "stacks": _entries(
-        "data.raster_windows: raster=Raster", "data.medical_images: nifti=Nifti dicom=Dicom", "data.video_frames: clip=Clip"
+        "data.raster_windows_and_outlines: raster=Raster",
+        "data.medical_images: nifti=Nifti dicom=Dicom",
+        "data.video_frames: clip=Clip",
     ),
     "labelled_perturbations": _entries(
         "perturb.corruptions: FADE MOSAIC ENLARGE blur=LABELLED_BLUR noise=LABELLED_NOISE DARKEN CONTRAST GAMMA INVERT",
@@ -116,8 +118,8 @@ OURS: Mapping[str, Mapping[str, str]] = {
         "paper.scene_categories_report: robustness=robustness_section",
         "paper.person_identity_report: identity=section",
     ),
-    "labelling_hosts": _entries("integrations.labelling_host: labelstudio=LabelStudioHost cvat=CvatHost"),
-    "labels_at": _entries("integrations.labelling_host: address=labels_at"),
+    "labelling_hosts": _entries("integrations.labelling_servers: labelstudio=LabelStudioHost cvat=CvatHost"),
+    "labels_at": _entries("integrations.labelling_servers: address=labels_at"),
     "dataset_hosts": _entries("integrations.fiftyone_datasets: fiftyone=read_dataset"),
     "runners": _entries("runners: local=LocalRunner ray=RayRunner"),
     "trackers": _entries("experiment_tracking: mlflow=MlflowRun wandb=WandbRun"),

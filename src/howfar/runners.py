@@ -20,7 +20,7 @@ from threading import Event, Thread
 from typing import Any, Final, TypeVar
 
 from howfar import memory, registry
-from howfar.cores import available_cores
+from howfar.cpu_cores import available_cores
 from howfar.errors import HowfarError, InputError, MissingExtraError, RunnerError, StoreError, one_line
 from howfar.protocols import Runner
 

@@ -11,7 +11,7 @@ import transformers
 
 import howfar
 from howfar.backbones import Options
-from howfar.backbones.published_transformers import text_tower
+from howfar.backbones.published_vision_models import text_tower
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError
 from howfar.report.explorer import site_of

@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 
 from howfar.backbones import load_backbone
 from howfar.backbones.backbone_family import BackboneFamily
-from howfar.backbones.timm import ENET, build_timm_model
+from howfar.backbones.timm_backbones import ENET, build_timm_model
 from howfar.errors import InputError, MissingPathError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests

@@ -13,7 +13,7 @@ from PIL import Image
 
 from howfar.backbones import load_backbone
 from howfar.backbones.preprocessing import RESAMPLING
-from howfar.backbones.transformers import model_input
+from howfar.backbones.transformers_backbones import model_input
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests

@@ -21,7 +21,7 @@ from howfar.cli.flags import choices_of
 from howfar.cli.main import ORDER, run
 from howfar.command_table import COMMANDS, COMMON
 from howfar.errors import InputError
-from howfar.option_validation import Declared, command_words, declared
+from howfar.option_checks_and_signatures import Declared, command_words, declared
 from howfar.options import FOLDED, HIDDEN
 from howfar.options_by_function import AssessOptions
 from howfar.segmenters import segmenter_family

@@ -8,7 +8,7 @@ import pytest
 
 from howfar.cli.config_file import Config, shared_keys
 from howfar.cli.main import parser, run
-from howfar.option_validation import declared
+from howfar.option_checks_and_signatures import declared
 from howfar.options import FOLDED, HIDDEN
 from howfar.options_by_function import CompareOptions
 

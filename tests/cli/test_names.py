@@ -13,7 +13,7 @@ import pytest
 from howfar.cli.main import run
 from howfar.cli.terminal import console, print_table
 from howfar.data import Dataset
-from howfar.data.image_lists import match_list, read_list
+from howfar.data.image_tables_and_lists import match_list, read_list
 from howfar.demo import write_dataset
 from howfar.progress import bar
 

@@ -11,10 +11,10 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset, decode, parse, read_bytes
-from howfar.data.bands_and_range import file_values, left_out, to_levels
+from howfar.data.bands_and_bit_depth import file_values, left_out, to_levels
 from howfar.data.image_decoding import picture, shown
 from howfar.errors import ImageError, InputError
-from howfar.pixel_options import PixelReading, by_reading, file_and_reading, reading_pixels
+from howfar.image_reading_options import PixelReading, by_reading, file_and_reading, reading_pixels
 
 QUICK: dict[str, Any] = {"progress": False, "baselines": False, "rivals": False, "bootstrap": 0, "permutations": 0}
 

@@ -15,7 +15,7 @@ from howfar.data import content_hash, read_mask
 from howfar.data.binary_masks import Mask, mask_content, resize_mask
 from howfar.data.image_bytes import exists, is_member
 from howfar.errors import ImageError, InputError
-from howfar.pixel_options import by_colour, colour_of, reading_by
+from howfar.image_reading_options import by_colour, colour_of, reading_by
 
 
 def foreground(tmp_path: Path, image: Image.Image, name: str = "m.png", **options: object) -> list[bool]:

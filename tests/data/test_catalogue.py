@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from howfar.data.name_attributes import variations
-from howfar.data.paper_datasets import NOT_VERIFIED, CatalogueEntry, FolderCheck, catalogue, check_folder, entry
+from howfar.data.image_groups_and_variations import variations
+from howfar.data.paper_datasets_and_checks import NOT_VERIFIED, CatalogueEntry, FolderCheck, catalogue, check_folder, entry
 from howfar.errors import InputError, MissingPathError, UnknownNameError
 
 ENTRIES = {candidate.name: candidate for candidate in catalogue()}

@@ -16,7 +16,7 @@ from howfar.data import Dataset, decode, parse, read_bytes
 from howfar.data.video_frames import Clip
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from howfar.pixel_options import reading_pixels
+from howfar.image_reading_options import reading_pixels
 from howfar.selection import named
 from howfar.studies.select_images import pick_by_group
 from tiny_studies import tiny_checkpoint

@@ -14,11 +14,11 @@ import pyarrow.parquet as pq
 import pytest
 
 from howfar.data import containers, read_bytes
-from howfar.data.containers import parquet
-from howfar.data.containers.parquet import ArrowImages, ParquetImages
-from howfar.data.containers.tar import TarShard
+from howfar.data.containers import parquet_and_arrow
+from howfar.data.containers.parquet_and_arrow import ArrowImages, ParquetImages
+from howfar.data.containers.tar_shards import TarShard
+from howfar.data.image_and_mask_folders import LOCAL_ONLY
 from howfar.data.image_bytes import exists, is_member
-from howfar.data.image_folder import LOCAL_ONLY
 from howfar.errors import ImageError, InputError
 from packed import FILE, image_table, tar_bytes, write_parquet
 
@@ -185,8 +185,8 @@ def test_a_cell_with_a_path_alone_is_that_file_and_an_empty_one_is_said(tmp_path
 
 
 def test_any_order_and_several_threads_give_the_same_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(parquet, "PIECE_BYTES", 100_000)
-    monkeypatch.setattr(parquet, "KEPT_BYTES", 300_000)
+    monkeypatch.setattr(parquet_and_arrow, "PIECE_BYTES", 100_000)
+    monkeypatch.setattr(parquet_and_arrow, "KEPT_BYTES", 300_000)
     images = noise(120)
     found = ParquetImages(write_parquet(tmp_path / "t.parquet", images, rows=50))
     wanted = list(images.values())

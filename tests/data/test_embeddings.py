@@ -11,8 +11,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from howfar.arrays import ArrayRows
-from howfar.data import content_hash, embeddings, load_embeddings
-from howfar.data.embeddings import MappedRows, from_array, mapping_of
+from howfar.data import content_hash, embedding_files, load_embeddings
+from howfar.data.embedding_files import MappedRows, from_array, mapping_of
 from howfar.errors import InputError, MissingPathError
 
 
@@ -84,7 +84,7 @@ def test_blocks_and_threads_do_not_change_the_result(order, rows, monkeypatch):
     for changes in ({"_TASK_BYTES": 1}, {"_TASK_BYTES": 2 * rows[0].nbytes, "_UNLOCKED": 1, "numeric_threads": lambda: 3}):
         with monkeypatch.context() as patched:
             for name, value in changes.items():
-                patched.setattr(embeddings, name, value)
+                patched.setattr(embedding_files, name, value)
             other = from_array(np.asarray(rows, order=order), "d")
         assert (other.images, other.contents, other.skipped) == (alone.images, alone.contents, alone.skipped)
 

@@ -20,7 +20,7 @@ from PIL import Image, ImageFile, ImageOps, features
 from howfar import registry
 from howfar.data import decode, image_decoding, parse, read_bytes, read_mask
 from howfar.data import image_formats as formats
-from howfar.data.bands_and_range import range_warning
+from howfar.data.bands_and_bit_depth import range_warning
 from howfar.data.image_decoding import MAX_PIXELS, size, to_rgb
 from howfar.errors import ImageError
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from howfar.data import Dataset, Item, compact_item_table
 from howfar.data.compact_item_table import HashColumn, ItemTable, TextColumn, first_repeat, sorted_texts
-from howfar.data.image_folder import natural_key
+from howfar.data.image_and_mask_folders import natural_key
 from howfar.io.file_location import Url
 from howfar.io.url_guard import CellUrl, Place
 

@@ -31,7 +31,7 @@ from howfar.data.annotation_formats import (
 from howfar.data.annotations import Mark, MarkedImage, from_runs, label_names, polygon, rectangle, to_runs
 from howfar.data.box_files import read_box_labels, read_document
 from howfar.data.label_files import read_class_labels, read_export, read_labels
-from howfar.data.untrusted_files import parsed
+from howfar.data.untrusted_documents_and_tables import parsed
 from howfar.errors import InputError, MissingPathError
 from label_tools import written
 
@@ -334,7 +334,7 @@ TEXTS = {
 @pytest.mark.parametrize("kind", TEXTS)
 def test_what_is_counted_is_enough(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[int] = []
-    monkeypatch.setattr("howfar.data.untrusted_files.check_file", lambda needed, *_: counted.append(needed))
+    monkeypatch.setattr("howfar.data.untrusted_documents_and_tables.check_file", lambda needed, *_: counted.append(needed))
     tracemalloc.start()
     parsed(TEXTS[kind])
     taken = tracemalloc.get_traced_memory()[1]

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 
 from howfar.data import arrow_subprocess, load_embeddings, parse
-from howfar.data.embeddings import is_lance
+from howfar.data.embedding_files import is_lance
 from howfar.errors import InputError, MissingExtraError
 from howfar.memory import within
 

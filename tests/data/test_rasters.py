@@ -21,9 +21,9 @@ import howfar
 from howfar.cli.main import app
 from howfar.data import Dataset, parse, read_bytes
 from howfar.data.image_decoding import picture
-from howfar.data.raster_windows import geojson, outlines_of
+from howfar.data.raster_windows_and_outlines import geojson, outlines_of
 from howfar.errors import InputError
-from howfar.pixel_options import reading_pixels
+from howfar.image_reading_options import reading_pixels
 from sites_with_maps import assess_masks
 
 rasterio = pytest.importorskip("rasterio")

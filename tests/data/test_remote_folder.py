@@ -13,7 +13,7 @@ import pytest
 
 from data.read_arguments import dataset_of
 from howfar.data import containers, parse, read_bytes
-from howfar.data.containers import tar
+from howfar.data.containers import tar_shards
 from howfar.data.image_bytes import exists
 from howfar.errors import ImageError, InputError, MissingExtraError, MissingPathError
 from packed import image_table, tar_bytes, write_parquet
@@ -172,14 +172,14 @@ def test_on_s3_listing_a_tar_passes_over_large_images(bucket: str, monkeypatch: 
     system, root = fsspec.url_to_fs(bucket)
     put(system, root, {"s.tar": tar_bytes([(f"{k}.png", bytes([k]) * 2_000_000) for k in range(6)])})
     caches: list[Any] = []
-    plain = tar.open_binary
+    plain = tar_shards.open_binary
 
     def opened(place: str, block: int) -> Any:
         file: Any = plain(place, block)
         caches.append(file.cache)
         return file
 
-    monkeypatch.setattr(tar, "open_binary", opened)
+    monkeypatch.setattr(tar_shards, "open_binary", opened)
     found = dataset_of(f"{bucket}/s.tar")
     assert [read_bytes(item.path)[0] for item in found.items] == list(range(6))
     assert len(caches) == 1

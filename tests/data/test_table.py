@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from howfar.data import Dataset
-from howfar.data.image_lists import list_line, match_list, read_list
+from howfar.data.image_tables_and_lists import list_line, match_list, read_list
 from howfar.errors import InputError, MissingPathError
 from howfar.formatting_and_escaping import printable
 from howfar.results import Skipped

@@ -21,10 +21,10 @@ from howfar.data import Dataset, Item, arrow_subprocess, decode, image_decoding,
 from howfar.data.arrow_subprocess import first_look
 from howfar.data.class_names_and_predictions import read_classes
 from howfar.data.dataset_argument import expand
-from howfar.data.embeddings import load_embeddings
+from howfar.data.embedding_files import load_embeddings
+from howfar.data.image_and_mask_folders import natural_key
 from howfar.data.image_bytes import exists
 from howfar.data.image_decoding import decoding, pictures_in_use
-from howfar.data.image_folder import natural_key
 from howfar.data.label_files import read_labels
 from howfar.data.prediction_maps import read_prediction
 from howfar.errors import ImageError, InputError
@@ -208,7 +208,7 @@ def test_texts_that_are_kept_once_and_named_often(tmp_path: Path) -> None:
 
 
 def test_zip_bombs_are_refused_by_their_directory(tmp_path: Path) -> None:
-    from howfar.io import array_archive
+    from howfar.io import array_files_and_archives
 
     with zipfile.ZipFile(tmp_path / "p.howfar", "w", zipfile.ZIP_DEFLATED) as packed:
         packed.writestr("manifest.json", "{}")
@@ -216,7 +216,7 @@ def test_zip_bombs_are_refused_by_their_directory(tmp_path: Path) -> None:
     assert (tmp_path / "p.howfar").stat().st_size < 300_000
     tracemalloc.start()
     with within("100MB"), pytest.raises(InputError, match=r"memory must be at least 420 MB to read .*p\.howfar"):
-        array_archive.read(tmp_path / "p.howfar")
+        array_files_and_archives.read(tmp_path / "p.howfar")
     assert tracemalloc.get_traced_memory()[1] < 5 << 20
     tracemalloc.stop()
 

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from howfar.data import Dataset
-from howfar.data.name_attributes import look_tiled, pattern_of, photographs_of, tiles, variation_columns, variations
+from howfar.data.image_groups_and_variations import look_tiled, pattern_of, photographs_of, tiles, variation_columns, variations
 from howfar.demo import write_dataset
 from howfar.errors import InputError
 

@@ -15,10 +15,10 @@ from PIL import Image
 
 import howfar
 from howfar.data import Dataset, decode, parse, read_bytes
-from howfar.data.bands_and_range import file_values
+from howfar.data.bands_and_bit_depth import file_values
 from howfar.data.image_decoding import _PILLOW
 from howfar.errors import ImageError, InputError
-from howfar.pixel_options import PixelReading, file_and_reading, reading_pixels
+from howfar.image_reading_options import PixelReading, file_and_reading, reading_pixels
 from sites_with_maps import assess_masks
 from undrawn import no_figures
 

@@ -23,7 +23,7 @@ from howfar.distances import (
     mmd,
     sliced_wasserstein,
 )
-from howfar.distances.pairwise import row_sums
+from howfar.distances.pairwise_distances import row_sums
 from howfar.errors import InputError
 from howfar.testing.distance_suite import DistanceTests
 

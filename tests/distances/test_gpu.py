@@ -7,9 +7,9 @@ import pytest
 import torch
 from scipy.spatial.distance import cdist
 
-from howfar.distances import pairwise
+from howfar.distances import pairwise_distances
 from howfar.distances.mean_distances import dataset_to_dataset, energy, image_to_dataset, leave_one_out, self_distance
-from howfar.distances.pairwise import row_sums, sums_by_torch
+from howfar.distances.pairwise_distances import row_sums, sums_by_torch
 from howfar.errors import HowfarError, InputError
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ def sums(s: np.ndarray, p: np.ndarray) -> np.ndarray:
 @pytest.fixture
 def on_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """`device="cuda"` on a machine that has none: torch's code, on the CPU."""
-    monkeypatch.setattr(pairwise, "gpu", lambda name: None if name == "cpu" else CPU)
+    monkeypatch.setattr(pairwise_distances, "gpu", lambda name: None if name == "cpu" else CPU)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 1), (2, 3, 2), (31, 47, 25), (300, 200, 300)])
@@ -61,21 +61,21 @@ def test_equal_rows_are_at_exactly_0(offset: float) -> None:
         assert sums(np.stack([row]), np.stack([row] * 3)).tolist() == [0.0]
     device = [torch.from_numpy(x) for x in ((p - p[3]).astype(np.float32),) * 2]
     norms = [x.square().sum(dim=1) for x in device]
-    d = pairwise._squared(*device, *norms).numpy()
+    d = pairwise_distances._squared(*device, *norms).numpy()
     np.testing.assert_array_equal(np.diag(d), 0.0)
     assert np.count_nonzero(d == 0) == len(p)
 
 
 @pytest.mark.parametrize("tile", [1, 70, 1000])
 def test_no_more_pairs_than_a_tile_are_held(tile: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    held, squared = [], pairwise._squared
+    held, squared = [], pairwise_distances._squared
 
     def note(a: torch.Tensor, b: torch.Tensor, *norms: torch.Tensor) -> torch.Tensor:
         held.append(len(a) * len(b))
         return squared(a, b, *norms)
 
-    monkeypatch.setattr(pairwise, "_squared", note)
-    monkeypatch.setattr(pairwise, "GPU_PAIRS", tile)
+    monkeypatch.setattr(pairwise_distances, "_squared", note)
+    monkeypatch.setattr(pairwise_distances, "GPU_PAIRS", tile)
     sums(*sets(90, 70, 5))
     assert max(held) == max(tile, 70) // 70 * 70
     assert sum(held) == 90 * 70
@@ -83,7 +83,7 @@ def test_no_more_pairs_than_a_tile_are_held(tile: int, monkeypatch: pytest.Monke
 
 def test_memory_that_does_not_suffice_halves_the_tile(monkeypatch: pytest.MonkeyPatch) -> None:
     s, p = sets(90, 70, 5)
-    wanted, tried, squared = sums(s, p), [], pairwise._squared
+    wanted, tried, squared = sums(s, p), [], pairwise_distances._squared
 
     def at_most_20(a: torch.Tensor, *others: torch.Tensor) -> torch.Tensor:
         tried.append(len(a))
@@ -91,7 +91,7 @@ def test_memory_that_does_not_suffice_halves_the_tile(monkeypatch: pytest.Monkey
             raise torch.OutOfMemoryError("CUDA out of memory")
         return squared(a, *others)
 
-    monkeypatch.setattr(pairwise, "_squared", at_most_20)
+    monkeypatch.setattr(pairwise_distances, "_squared", at_most_20)
     np.testing.assert_allclose(sums(s, p), wanted, rtol=1e-6)
     assert tried == [90, 45, 22, 11, 11, 11, 11, 11, 11, 11, 11, 2]
 
@@ -100,19 +100,19 @@ def test_one_row_that_is_too_much_is_one_clear_line(monkeypatch: pytest.MonkeyPa
     def never(*_: Any) -> torch.Tensor:
         raise torch.OutOfMemoryError("CUDA out of memory")
 
-    monkeypatch.setattr(pairwise, "_squared", never)
+    monkeypatch.setattr(pairwise_distances, "_squared", never)
     with pytest.raises(HowfarError, match=r"one image from 70 others are more than cpu holds: use the CPU"):
         sums(*sets(9, 70, 5))
 
 
 def test_products_are_of_full_precision_and_the_callers_choice_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen, squared = [], pairwise._squared
+    seen, squared = [], pairwise_distances._squared
 
     def note(*given: torch.Tensor) -> torch.Tensor:
         seen.append(torch.get_float32_matmul_precision())
         return squared(*given)
 
-    monkeypatch.setattr(pairwise, "_squared", note)
+    monkeypatch.setattr(pairwise_distances, "_squared", note)
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision("medium")
     try:

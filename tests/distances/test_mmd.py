@@ -11,9 +11,9 @@ from scipy.spatial.distance import pdist
 from sklearn.metrics.pairwise import polynomial_kernel, rbf_kernel
 
 from howfar.distances import kid, mmd
-from howfar.distances.mmd import median_distance
+from howfar.distances.mmd_and_kid import median_distance
 
-module = import_module("howfar.distances.mmd")  # the package has a function of that name
+module = import_module("howfar.distances.mmd_and_kid")  # the package has a function of that name
 
 
 def biased(ss: np.ndarray, pp: np.ndarray, sp: np.ndarray) -> float:

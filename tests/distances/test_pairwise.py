@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from howfar.distances.pairwise import distance_blocks, quadratic_forms, row_sums
+from howfar.distances.pairwise_distances import distance_blocks, quadratic_forms, row_sums
 
 
 def all_pairs(s: np.ndarray, p: np.ndarray, **options: int) -> np.ndarray:

@@ -6,17 +6,17 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 
-from howfar.distances import energy, kid, mmd, pairwise
-from howfar.distances.mmd import SquaredDistances
-from howfar.distances.pairwise import bilinear_forms, both_sums, in_units, quadratic_forms, row_sums, squared_tiles
+from howfar.distances import energy, kid, mmd, pairwise_distances
+from howfar.distances.mmd_and_kid import SquaredDistances
+from howfar.distances.pairwise_distances import bilinear_forms, both_sums, in_units, quadratic_forms, row_sums, squared_tiles
 
 
 @pytest.fixture(autouse=True)
 def small_tiles(monkeypatch: pytest.MonkeyPatch) -> None:
     """Take the way of many images for few of them, in tiles that do not divide them."""
-    monkeypatch.setattr(pairwise, "TILE", 30)
-    monkeypatch.setattr(pairwise, "_DOUBLES", 200)
-    monkeypatch.setattr(pairwise, "SINGLE_FROM", 1)
+    monkeypatch.setattr(pairwise_distances, "TILE", 30)
+    monkeypatch.setattr(pairwise_distances, "_DOUBLES", 200)
+    monkeypatch.setattr(pairwise_distances, "SINGLE_FROM", 1)
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_a_tight_cluster_beside_far_images_keeps_its_digits(rng: np.random.Gener
 def test_kernels_of_many_images_as_in_float64(sets, offset, monkeypatch):
     s, p = (x + np.float32(offset) for x in sets)
     many = [energy(s, p), kid(s, p), mmd(s, p), mmd(s, p, 7.0, unbiased=True)]
-    monkeypatch.setattr(pairwise, "SINGLE_FROM", 1 << 40)
+    monkeypatch.setattr(pairwise_distances, "SINGLE_FROM", 1 << 40)
     few = [energy(s, p), kid(s, p), mmd(s, p), mmd(s, p, 7.0, unbiased=True)]
     np.testing.assert_allclose(many, few, rtol=1e-5)
 
@@ -56,7 +56,7 @@ def test_the_median_is_found_whatever_the_sample_says(sets, monkeypatch):
 
 def test_distances_that_are_too_many_to_keep_are_computed_again(sets, monkeypatch):
     kept = mmd(*sets)
-    monkeypatch.setattr(import_module("howfar.distances.mmd"), "KEPT", 0)
+    monkeypatch.setattr(import_module("howfar.distances.mmd_and_kid"), "KEPT", 0)
     assert mmd(*sets) == kept
 
 
@@ -120,7 +120,7 @@ def test_one_row_far_beyond_all_others(far: float) -> None:
         (row_sums(s, s), cdist(s, s)),
     ):
         np.testing.assert_allclose(sums, wanted.sum(axis=1), rtol=1e-6)
-    exact = np.concatenate([d for _, _, d in pairwise.distance_blocks(s, s)])
+    exact = np.concatenate([d for _, _, d in pairwise_distances.distance_blocks(s, s)])
     np.testing.assert_allclose(exact, cdist(s, s), rtol=1e-9, atol=0)
     u, v = (np.random.default_rng(1).multinomial(k, np.full(k, 1 / k), size=30).T.astype(np.uint8) for k in (40, 50))
     assert (u[7] == 0).any()

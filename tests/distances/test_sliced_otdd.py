@@ -8,7 +8,7 @@ import pytest
 from scipy import stats
 
 from howfar.distances import sliced_otdd, sliced_wasserstein
-from howfar.distances.wasserstein import _directions, _orders
+from howfar.distances.sliced_wasserstein import _directions, _orders
 from howfar.errors import InputError
 
 ot: Any = pytest.importorskip("ot", reason="POT, of the extra dev, is absent")

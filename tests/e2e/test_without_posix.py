@@ -13,7 +13,7 @@ from howfar.data import annotation_archives
 from howfar.data.annotation_formats import address
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from howfar.io import atomic, lock
+from howfar.io import atomic_writes, file_locks
 from howfar.studies.corruption import PredictCommand
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -63,7 +63,7 @@ def test_modules_are_imported_and_commands_run(tmp_path: Path) -> None:
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("howfar.io.atomic", "howfar.cli.labelling_commands", "howfar.studies.corruption"):
+    for module in ("howfar.io.atomic_writes", "howfar.cli.labelling_commands", "howfar.studies.corruption"):
         monkeypatch.setattr(sys.modules[module], "os", type("Os", (), {**vars(os), "name": "nt"}))
 
 
@@ -77,7 +77,7 @@ def test_a_file_that_is_open_for_a_moment_is_replaced(tmp_path: Path, monkeypatc
         return usual(self, target)
 
     monkeypatch.setattr(Path, "replace", busy)
-    atomic.replace_text(tmp_path / "note", "whole")
+    atomic_writes.replace_text(tmp_path / "note", "whole")
     assert [path.read_text() for path in tmp_path.iterdir()] == ["whole"]
 
 
@@ -87,9 +87,9 @@ def test_a_file_that_stays_open_is_named(tmp_path: Path, monkeypatch: pytest.Mon
         raise PermissionError(errno.EACCES, "used by another process", str(target))
 
     monkeypatch.setattr(Path, "replace", busy)
-    monkeypatch.setattr(atomic, "PATIENCE", 0.1)
+    monkeypatch.setattr(atomic_writes, "PATIENCE", 0.1)
     with pytest.raises(PermissionError, match="note"):
-        atomic.replace_text(tmp_path / "note", "whole")
+        atomic_writes.replace_text(tmp_path / "note", "whole")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -102,20 +102,20 @@ def test_elsewhere_a_refusal_is_final(tmp_path: Path, monkeypatch: pytest.Monkey
 
     monkeypatch.setattr(Path, "replace", refused)
     with pytest.raises(PermissionError):
-        atomic.replace_text(tmp_path / "note", "whole")
+        atomic_writes.replace_text(tmp_path / "note", "whole")
     assert len(tried) == 1
 
 
 def test_without_locks_no_folder_is_opened(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lock, "fcntl", None)
-    monkeypatch.setattr(lock, "os", type("Os", (), {"open": lambda *_: pytest.fail("opened"), "path": os.path}))
-    share = lock.Share(tmp_path)
+    monkeypatch.setattr(file_locks, "fcntl", None)
+    monkeypatch.setattr(file_locks, "os", type("Os", (), {"open": lambda *_: pytest.fail("opened"), "path": os.path}))
+    share = file_locks.Share(tmp_path)
     share.lock(shared=False)
     assert share.current
-    with lock.locked(tmp_path), lock.locked(tmp_path / "door"), lock.alone(tmp_path, make=False) as free:
+    with file_locks.locked(tmp_path), file_locks.locked(tmp_path / "door"), file_locks.alone(tmp_path, make=False) as free:
         assert free
     assert (tmp_path / "door").is_file()
-    with pytest.raises(FileNotFoundError), lock.alone(tmp_path / "none", make=False):
+    with pytest.raises(FileNotFoundError), file_locks.alone(tmp_path / "none", make=False):
         pass
 
 

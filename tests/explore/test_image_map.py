@@ -14,7 +14,7 @@ from explore_names import SITES
 from explore_pages import served
 from howfar.cli.main import run as command
 from howfar.errors import InputError, MissingExtraError, StoreError
-from howfar.explore.points import points_of
+from howfar.explore.image_rows_and_positions import points_of
 from howfar.results import Comparison
 from howfar.results.comparison_result import ImageMap
 from howfar.studies import image_umap

@@ -9,7 +9,7 @@ import pytest
 
 from explore_pages import eventually, served, violations
 from figures import believable_adaptation
-from howfar.explore.points import adaptation_points
+from howfar.explore.image_rows_and_positions import adaptation_points
 from howfar.results.adaptation_result import Adaptation
 
 

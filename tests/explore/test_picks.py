@@ -8,7 +8,7 @@ import pytest
 from explore_names import FORMULA, HOSTILE, SITES
 from howfar.cli.main import run as command
 from howfar.errors import InputError, StoreError
-from howfar.explore.server import FILE, Picked, picked_by_dataset, read_picks, selections, write_picks
+from howfar.explore.page_server_and_picks import FILE, Picked, picked_by_dataset, read_picks, selections, write_picks
 from howfar.results import Comparison
 
 PICKS = (Picked(SITES[0], HOSTILE), Picked(SITES[1], "0003.jpg"), Picked(SITES[0], FORMULA))

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from explore_names import SITES
-from howfar.explore import widget
+from howfar.explore import notebook_widget
+from howfar.explore.image_rows_and_positions import MOST_CATEGORIES, UNKNOWN, points_of
 from howfar.explore.page_data import pack
-from howfar.explore.points import MOST_CATEGORIES, UNKNOWN, points_of
 from howfar.report.explorer import bundle
 from howfar.results import Comparison, Relation
 from howfar.results.relation_result import Gate, GateReading
@@ -88,7 +88,7 @@ def test_estimates_outside_the_gate_are_not_shown_where_nothing_was_measured(com
     assert (columns["listed"].values[of_first] == UNKNOWN).all()
     assert (columns["listed"].values[others] == np.where(np.isfinite(columns["estimate"].values[others]), 1, UNKNOWN)).all()
     assert np.isfinite(columns["estimate"].values[others]).any() == others.any()
-    table = widget._table(SimpleNamespace(points=points), comparison.images)
+    table = notebook_widget._table(SimpleNamespace(points=points), comparison.images)
     assert table["listed"].isna().equals(table["estimate"].isna())
     assert table["listed"].isna().any()
     assert [columns["gate"].categories[code] for code in columns["gate"].values[of_first]] == ["OUTSIDE"] * int(of_first.sum())

@@ -22,7 +22,7 @@ from explore_names import SITES
 from howfar.cli.main import run as command
 from howfar.explore import page_data
 from howfar.explore.page_data import PageParts
-from howfar.explore.server import POLICY, Server, read_picks
+from howfar.explore.page_server_and_picks import POLICY, Server, read_picks
 from howfar.report.explorer import site_of
 from howfar.results import Comparison
 

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from howfar.explore import run_pictures
-from howfar.explore.points import UNKNOWN, points_of
-from howfar.explore.run_pictures import masks_of, sample, thumbnails
+from howfar.explore import run_photographs_and_masks
+from howfar.explore.image_rows_and_positions import UNKNOWN, points_of
+from howfar.explore.run_photographs_and_masks import masks_of, sample, thumbnails
 from howfar.results import Comparison, Relation
 
 
@@ -60,10 +60,10 @@ def test_a_photograph_that_was_replaced_is_read_again(comparison: Comparison, tm
 
 def test_somebody_elses_files_in_the_folder_stay(tmp_path: Path) -> None:
     Image.new("RGB", (8, 8)).save(tmp_path / "1.png")
-    own = tmp_path / run_pictures.FOLDER / "normal" / "mine.png"
+    own = tmp_path / run_photographs_and_masks.FOLDER / "normal" / "mine.png"
     own.parent.mkdir(parents=True)
     own.write_bytes(b"mine")
     for side in (8, 4):
-        run_pictures.small_photographs([str(tmp_path / "1.png")], side, tmp_path)
+        run_photographs_and_masks.small_photographs([str(tmp_path / "1.png")], side, tmp_path)
     assert own.read_bytes() == b"mine"
     assert len(list(own.parents[1].glob("*.npz"))) == 1

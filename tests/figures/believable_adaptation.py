@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import AdaptOptions
 from howfar.relation.performance_by_distance import parts
 from howfar.results import Provenance

@@ -19,7 +19,7 @@ from fuzz.mutations import damage
 from fuzz.readers import Reader
 from fuzz.seeds import Folder
 from howfar.data.arrow_subprocess import ArrowVerdict, look
-from howfar.data.containers import parquet
+from howfar.data.containers import parquet_and_arrow
 from howfar.errors import HowfarError
 from howfar.memory import within
 
@@ -88,7 +88,7 @@ class Bench:
         before = peak()
         try:
             with (
-                patch.object(parquet, "first_look", look_by_fork),
+                patch.object(parquet_and_arrow, "first_look", look_by_fork),
                 limited_time(self.seconds),
                 within(BUDGET),
                 warnings.catch_warnings(),

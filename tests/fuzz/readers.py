@@ -20,7 +20,7 @@ from fuzz.seeds import IMAGES, LISTED, Folder, npy, table
 from howfar.data import Dataset, Item, decode, parse, read_bytes
 from howfar.data.image_decoding import picture, size
 from howfar.errors import ImageError
-from howfar.pixel_options import PixelReading, by_reading, reading_pixels
+from howfar.image_reading_options import PixelReading, by_reading, reading_pixels
 from howfar.results import Features
 from howfar.studies.study_file.run_and_estimate import DONE
 
@@ -145,13 +145,13 @@ def read_imported(folder: Path) -> object:
 
 
 def read_variation_columns(folder: Path) -> object:
-    from howfar.data.name_attributes import variation_columns
+    from howfar.data.image_groups_and_variations import variation_columns
 
     return variation_columns(Dataset.from_table(_table(folder)), ["person"])
 
 
 def read_image_list(folder: Path) -> object:
-    from howfar.data.image_lists import match_list, read_list
+    from howfar.data.image_tables_and_lists import match_list, read_list
 
     return match_list(read_list(first(folder)), ["1.png"], ["/a/1.png"])
 
@@ -207,21 +207,21 @@ def read_pair_journal(folder: Path) -> object:
 
 
 def read_thumbnails(folder: Path) -> object:
-    from howfar.explore.run_pictures import small_photographs
+    from howfar.explore.run_photographs_and_masks import small_photographs
     from howfar.figures.contact_sheets import thumbnail
 
     return thumbnail(str(first(folder))), small_photographs([str(first(folder))], 64)
 
 
 def read_kept_thumbnails(folder: Path) -> object:
-    from howfar.explore.run_pictures import _NAME, _unpacked
+    from howfar.explore.run_photographs_and_masks import _NAME, _unpacked
     from howfar.io.partial_results import KeptArrays
 
     return _unpacked(KeptArrays(folder).read(_NAME), "key")
 
 
 def read_hub_config(folder: Path) -> object:
-    from howfar.backbones.transformers import model_input
+    from howfar.backbones.transformers_backbones import model_input
     from howfar.weights.hub_models import read_json
 
     return model_input(read_json(first(folder)), 224)
@@ -242,7 +242,7 @@ def read_relation(folder: Path) -> object:
 
 def read_watch(folder: Path) -> object:
     """Begin where an earlier watch ended, in a copy, since it writes there."""
-    from howfar.integrations.watch import Watch
+    from howfar.integrations.folder_watch import Watch
 
     with TemporaryDirectory() as copy:
         place = copytree(folder, Path(copy) / "watch")
@@ -252,7 +252,7 @@ def read_watch(folder: Path) -> object:
 
 def read_drawn(folder: Path) -> object:
     """Read what Label Studio, CVAT and an ML backend are told of a drawn sample."""
-    from howfar.integrations.labelling_host import Backend, drawn, tasks_of
+    from howfar.integrations.labelling_servers import Backend, drawn, tasks_of
     from howfar.studies.label_import import site_of
 
     backend, (_, labels) = Backend(folder, 0), drawn(folder)
@@ -262,7 +262,7 @@ def read_drawn(folder: Path) -> object:
 
 def read_interface(folder: Path) -> object:
     """Compare the interface of a project of Label Studio with one of our own, either of which may be damaged."""
-    from howfar.integrations.labelling_host import fits
+    from howfar.integrations.labelling_servers import fits
 
     there = (folder / "there.xml").read_text(encoding="utf-8", errors="surrogateescape")
     return fits(there, folder, "labelstudio://localhost/1", is_empty=False)
@@ -270,7 +270,7 @@ def read_interface(folder: Path) -> object:
 
 def read_host_answer(folder: Path) -> object:
     """Take the labels of a project from what Label Studio answers."""
-    from howfar.integrations.labelling_host import LabelStudioHost
+    from howfar.integrations.labelling_servers import LabelStudioHost
 
     host, sdk = object.__new__(LabelStudioHost), MagicMock()
     host.address, host.project, host.sdk = "labelstudio://localhost/1", sdk, sdk
@@ -283,7 +283,7 @@ def read_host_answer(folder: Path) -> object:
 
 def read_request(folder: Path) -> object:
     """Answer a request of Label Studio to the ML backend."""
-    from howfar.integrations.labelling_host import Backend
+    from howfar.integrations.labelling_servers import Backend
 
     backend, data = object.__new__(Backend), first(folder).read_bytes()
     backend.version, backend.made = "howfar", {"1.png": {"score": 0.5}}
@@ -355,7 +355,7 @@ def identity_records() -> list[Folder]:
 
 
 def kept_thumbnails() -> list[Folder]:
-    from howfar.explore.run_pictures import _NAME, Small, _packed
+    from howfar.explore.run_photographs_and_masks import _NAME, Small, _packed
     from howfar.io.partial_results import KeptArrays
 
     with TemporaryDirectory() as folder:
@@ -463,7 +463,7 @@ READERS = (
     Reader("matrix", of_golden("matrix", "matrix.json"), result("matrix")),
     Reader("adaptation", of_golden("adaptation", "adaptation.json"), result("adaptation"), slow=True),
     Reader("prompting", of_golden("prompting", "prompting.json"), result("prompting")),
-    Reader("archive", lambda: [seeds.small_archive()], of_first("howfar.io.array_archive:read")),
+    Reader("archive", lambda: [seeds.small_archive()], of_first("howfar.io.array_files_and_archives:read")),
     Reader("profile", lambda: [{"p.howfar": seeds.golden()["roads.howfar"]}], read_profile),
     Reader(
         "state_dict",
@@ -485,7 +485,7 @@ READERS = (
         "done_mark", lambda: [{DONE: b'{"key":"a","seconds":1}'}], called("howfar.studies.study_file.run_and_estimate:done_in")
     ),
     Reader("check_log", lambda: [{"log.jsonl": LOG}], of_first("howfar.studies.check.log_and_alarm:read")),
-    Reader("picks", lambda: [{"picks.json": PICKS}], called("howfar.explore.server:read_picks")),
+    Reader("picks", lambda: [{"picks.json": PICKS}], called("howfar.explore.page_server_and_picks:read_picks")),
     Reader("thumbnails", seeds.pictures, read_thumbnails),
     Reader("kept_thumbnails", kept_thumbnails, read_kept_thumbnails),
     Reader("watch", seeds.watch, read_watch),

@@ -18,7 +18,7 @@ from PIL import Image
 
 from howfar.data.annotation_formats import label_studio_interface, write_coco, write_cvat, write_label_studio
 from howfar.data.annotations import Mark, MarkedImage
-from howfar.io import array_archive
+from howfar.io import array_files_and_archives
 from packed import image_table, tar_bytes, write_saved
 
 Folder: TypeAlias = dict[str, bytes]
@@ -280,7 +280,7 @@ def small_archive() -> Folder:
     """Write an archive of two arrays."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "a.zip"
-        array_archive.write(file, {"kind": "note"}, {"x": np.arange(6.0).reshape(2, 3), "y": np.zeros(3, np.float32)})
+        array_files_and_archives.write(file, {"kind": "note"}, {"x": np.ones((2, 3)), "y": np.zeros(3, np.float32)})
         return {"a.howfar": file.read_bytes()}
 
 
@@ -317,7 +317,7 @@ WATCHED = {"images": {"at_least": 1}, "alarm": {"at_least": 0.5}}
 @cache
 def watch() -> list[Folder]:
     """Watch two images, one of which is damaged, and draw the other: its journal, its labels or its log are damaged most."""
-    from howfar.integrations.watch import JOURNAL, LABELS, LOG, Watch
+    from howfar.integrations.folder_watch import JOURNAL, LABELS, LOG, Watch
     from howfar.results.scores import Score
 
     score = Score("site", "1.png", 1.0, 0.5, 0.9, 0.4, None, 50.0, 0.6, None, None, None, None, False, "p = 0.6")

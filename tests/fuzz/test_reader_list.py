@@ -30,26 +30,26 @@ FUZZED = {
     "data/box_files.py": "predicted_box_files true_box_files box_predictions",
     "data/prediction_maps.py": "class_map probability_map map_signature",
     "data/class_names_and_predictions.py": "class_names true_box_files predicted_box_files",
-    "data/containers/parquet.py": "arrow saved_dataset image_parquet embeddings_parquet table",
+    "data/containers/parquet_and_arrow.py": "arrow saved_dataset image_parquet embeddings_parquet table",
     "data/arrow_subprocess.py": "arrow saved_dataset embeddings_lance",
-    "data/containers/container.py": "arrow image_parquet",
-    "data/containers/tar.py": "tar",
+    "data/containers/container_base_classes.py": "arrow image_parquet",
+    "data/containers/tar_shards.py": "tar",
     "data/image_encoding.py": "image",
     "data/dataset_argument.py": "image_parquet embeddings_parquet table saved_dataset",
-    "data/embeddings.py": "embeddings_npy embeddings_parquet embeddings_lance",
-    "data/name_attributes.py": "image variation_columns",
-    "data/image_lists.py": "image_list table",
+    "data/embedding_files.py": "embeddings_npy embeddings_parquet embeddings_lance",
+    "data/image_groups_and_variations.py": "image variation_columns",
+    "data/image_tables_and_lists.py": "image_list table",
     "data/image_decoding.py": "image",
-    "data/bands_and_range.py": "bands",
-    "data/raster_windows.py": "windows",
+    "data/bands_and_bit_depth.py": "bands",
+    "data/raster_windows_and_outlines.py": "windows",
     "data/medical_images.py": "volumes",
     "data/video_frames.py": "clips",
-    "data/untrusted_files.py": "box_predictions coco label_studio class_predictions predicted_box_files cvat true_box_files",
+    "data/untrusted_documents_and_tables.py": "box_predictions coco label_studio class_predictions cvat true_box_files",
     "data/annotation_formats.py": "label_studio label_import",
     "data/label_files.py": "coco cvat label_studio label_import class_labels",
     "data/binary_masks.py": "mask",
     "data/image_bytes.py": "image tar image_parquet arrow",
-    "io/array_archive.py": "archive profile",
+    "io/array_files_and_archives.py": "archive profile",
     "io/file_location.py": "table tar image_parquet",
     "io/untrusted_parquet.py": "class_predictions performance comparison",
     "results/certificate_result.py": "certificate",
@@ -61,7 +61,7 @@ FUZZED = {
     "weights/hub_models.py": "hub_config",
     "backbones/backbone_family.py": "identity_record",
     "experiment_tracking.py": "tracked_note",
-    "explore/server.py": "picks",
+    "explore/page_server_and_picks.py": "picks",
     "studies/check/log_and_alarm.py": "check_log",
     "studies/check/rules.py": "rules",
     "cli/config_file.py": "defaults",
@@ -71,42 +71,42 @@ FUZZED = {
     "studies/study_file/results_bundle.py": "bundle",
     "studies/distance_matrix.py": "pair_journal",
     "studies/study_file/run_and_estimate.py": "done_mark",
-    "integrations/watch.py": "watch check_log",
-    "integrations/labelling_host.py": "drawn cvat label_import interface host_answer backend_request",
+    "integrations/folder_watch.py": "watch check_log",
+    "integrations/labelling_servers.py": "drawn cvat label_import interface host_answer backend_request",
 }
 """Which readers of `fuzz.readers` lead to the calls of a file."""
 
 NOT_FUZZED_WHY = {
     "hands a model's file to its library, which is trusted as SECURITY.md says; what howfar parses itself is fuzzed": (
-        "backbones/onnx.py backbones/transformers.py weights/hub_models.py "
-        "backbones/published_transformers.py backbones/timm.py segmenters/predictor.py segmenters/sam_adapter_network.py "
+        "backbones/onnx_backbone.py backbones/transformers_backbones.py weights/hub_models.py segmenters/predictor.py "
+        "backbones/published_vision_models.py backbones/timm_backbones.py segmenters/sam_adapter_network.py "
         "paper/promptable_networks.py"
     ),
     "opens the null device": "cli/exit_codes.py cli/profile_commands.py",
     "reads what this same version put into the package": (
-        "data/paper_datasets.py glossary.py report/explorer.py report/page.py studies/check/rules.py studies/study_file/kind.py"
+        "data/paper_datasets_and_checks.py glossary.py report/explorer.py report/page.py studies/check/rules.py "
+        "studies/study_file/kind.py"
     ),
     "reads the kernel's own account of this process": "memory.py",
     "hashes images, which it does not decode": "studies/check/check_site.py",
-    "compares four letters, by which a file without an ending is a DICOM file, fuzzed as volumes": "data/image_folder.py",
     "parses what it wrote itself, in memory": "data/compact_item_table.py",
     "reads objects of the caller, not files": "data/python_objects.py",
-    "compares four bytes, which it does not decode": "data/image_folder.py",
+    "compares four bytes, by which a file is a DICOM file, fuzzed as volumes": "data/image_and_mask_folders.py",
     "packs images, which it does not decode": "data/annotation_archives.py",
     "reads images by howfar.data.read_bytes and decode, which are fuzzed as image": (
-        "demo/crack_detector.py explore/run_pictures.py figures/contact_sheets.py paper/prompts_report.py adaptation_ways.py "
-        "pipeline/prediction.py segmenters/norm_adaptation.py studies/select_images.py pipeline/scorer.py "
-        "studies/adaptation/adapt.py studies/corruption.py paper/edge_following.py "
+        "demo/crack_detector.py explore/run_photographs_and_masks.py figures/contact_sheets.py paper/prompts_report.py "
+        "adaptation_ways.py pipeline/prediction.py segmenters/norm_adaptation.py studies/select_images.py "
+        "pipeline/profile_scorer.py studies/adaptation/adapt.py studies/corruption.py paper/edge_following.py "
         "paper/model_pool.py paper/prompts.py training/image_mask_pairs.py"
     ),
     "reads back what it wrote, for its own tests": "explore/page_data.py",
-    "numbers of rows that the page in the notebook sends, which tests/explore/test_notebook.py tries": "explore/widget.py",
-    "parses what the page sends, of which tests/explore/test_site.py tries what it may be": "explore/server.py",
-    "opens what is written": "io/atomic.py",
+    "numbers of rows that the notebook's page sends, tried by tests/explore/test_notebook.py": "explore/notebook_widget.py",
+    "parses what the page sends, of which tests/explore/test_site.py tries what it may be": "explore/page_server_and_picks.py",
+    "opens what is written": "io/atomic_writes.py",
     "reads a number of a killed training's state without pickle; what is damaged has none": "training/train.py",
     "reads parts of an unfinished run by np.load without pickle; whatever it raises means absent": "io/partial_results.py",
     "computes a checksum of bytes, and parses nothing": "io/embedded_checksum.py",
-    "reads the name in a lock file, as text": "io/lock.py",
+    "reads the name in a lock file, as text": "io/file_locks.py",
     "opens stores": "pipeline/embedding.py report/explorer.py",
     "parses a text out of io/checkpoint's arrays": "pipeline/pair_measurement.py",
     "parses a text that transformers just wrote of a network in memory": "segmenters/frozen_encoder_network.py",
@@ -131,7 +131,7 @@ NOT_FUZZED_WHY = {
     "reads /proc/cpuinfo": "paper/model_pool.py",
     "opens the journal, fuzzed as pair_journal": "studies/distance_matrix.py",
     "shipped conformance suites, which read what they wrote": "testing",
-    "maps again, in a worker, an array that io/npy has checked": "data/embeddings.py",
+    "maps again, in a worker, an array that io/npy has checked": "data/embedding_files.py",
 }
 """Which files need no fuzzing, by the reason."""
 NOT_FUZZED = {name for names in NOT_FUZZED_WHY.values() for name in names.split()}

@@ -13,7 +13,7 @@ import howfar
 from howfar.cli.main import run
 from howfar.data import read_mask
 from howfar.errors import InputError
-from howfar.integrations.labelling_host import CvatHost, connect
+from howfar.integrations.labelling_servers import CvatHost, connect
 from label_tools import export_cvat
 
 ADDRESS = "cvat://cvat.example/bridges"

@@ -17,7 +17,7 @@ from howfar.cli.main import run
 from howfar.data import read_mask
 from howfar.data.annotation_formats import to_brush
 from howfar.errors import InputError
-from howfar.integrations.labelling_host import Backend, LabelStudioHost, connect
+from howfar.integrations.labelling_servers import Backend, LabelStudioHost, connect
 from label_studio_server import free_port, running
 
 # Those of the SDK.
@@ -102,7 +102,7 @@ def test_a_drawn_sample_is_labelled_there_and_certified(site, certified, server,
 
 
 def test_what_was_sent_is_taken_back_when_an_image_fails(certified, sdk, address, monkeypatch):
-    from howfar.integrations import labelling_host
+    from howfar.integrations import labelling_servers
 
     reads = iter([b"\x89PNG first"])
 
@@ -112,7 +112,7 @@ def test_what_was_sent_is_taken_back_when_an_image_fails(certified, sdk, address
             raise howfar.errors.ImageError("is damaged")
         return found
 
-    monkeypatch.setattr(labelling_host, "read_bytes", failing)
+    monkeypatch.setattr(labelling_servers, "read_bytes", failing)
     with pytest.raises(InputError, match="cannot be sent: is damaged"):
         send(address, certified)
     assert not any(each.title == address.rpartition("/")[2] for each in sdk.projects.list())

@@ -25,9 +25,9 @@ import howfar
 from howfar.cli.main import run
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError
-from howfar.explore.server import serving
-from howfar.integrations import watch as module
-from howfar.integrations.watch import Watch, WatchPage
+from howfar.explore.page_server_and_picks import serving
+from howfar.integrations import folder_watch as module
+from howfar.integrations.folder_watch import Watch, WatchPage
 from howfar.studies.check import log_and_alarm as log
 from sites_with_maps import write_site
 
@@ -146,9 +146,7 @@ def test_a_batch_ends_with_its_day_and_only_then_asks_for_a_label(world, place, 
     assert [(row.key, row.batch.n) for row in rows(place)] == [("batch 1", 5), ("batch 2", 1)]
 
 
-RUN = (
-    "import sys, howfar.integrations.watch as w; w.SETTLE = 0.01; from howfar.cli.main import run; sys.exit(run(sys.argv[1:]))"
-)
+RUN = "import sys, howfar.integrations.folder_watch as w, howfar.cli.main as c; w.SETTLE = 0.01; sys.exit(c.run(sys.argv[1:]))"
 
 
 def test_kill_9_at_any_moment_loses_and_repeats_no_image(world, place):

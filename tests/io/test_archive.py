@@ -13,10 +13,10 @@ import numpy as np
 import pytest
 
 from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.io import lock
-from howfar.io.array_archive import read, read_array, read_header, write
-from howfar.io.atomic import TEMPORARY, appearing, replace, replace_text
-from howfar.io.lock import alone, held, locked
+from howfar.io import file_locks
+from howfar.io.array_files_and_archives import read, read_array, read_header, write
+from howfar.io.atomic_writes import TEMPORARY, appearing, replace, replace_text
+from howfar.io.file_locks import alone, held, locked
 from howfar.io.partial_results import remove_abandoned
 
 MANIFEST = {"kind": "note", "ü": [1, None, {"x": 0.1}]}
@@ -255,7 +255,7 @@ def test_where_files_cannot_be_locked_everybody_is_let_in(error, tmp_path, monke
     path = tmp_path / "door"
     path.write_text("busy")
     if error is None:
-        monkeypatch.setattr(lock, "fcntl", None)
+        monkeypatch.setattr(file_locks, "fcntl", None)
     else:
         monkeypatch.setattr(fcntl, "flock", refuse)
     with locked(path), alone(path) as first, alone(path) as second, alone(path, otherwise=False) as unknown:

@@ -21,7 +21,7 @@ from howfar.allowed_url_hosts import VARIABLE, allowing
 from howfar.cli.main import run
 from howfar.data import Dataset, parse
 from howfar.data.image_bytes import read_bytes
-from howfar.data.image_lists import _beside
+from howfar.data.image_tables_and_lists import _beside
 from howfar.errors import ImageError, InputError
 from howfar.io import url_guard
 from howfar.io.file_location import Url

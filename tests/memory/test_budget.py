@@ -23,7 +23,7 @@ from howfar.runners import LocalRunner
 from howfar.store import Store
 from howfar.options_by_function import CompareSettings
 from howfar.results import Settings
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.studies.compare_datasets import compared
 from howfar.studies.study_inputs import Execution
 

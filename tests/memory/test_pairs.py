@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from howfar.distances import pairwise
+from howfar.distances import pairwise_distances
 from howfar.distances.knn import knn
-from howfar.distances.pairwise import quadratic_forms, row_sums
+from howfar.distances.pairwise_distances import quadratic_forms, row_sums
 
 N = 4000
 MIB = 1 << 20
@@ -27,7 +27,7 @@ def peak(work: Callable[[], object]) -> float:
 
 @pytest.fixture
 def sets(monkeypatch: pytest.MonkeyPatch) -> tuple[NDArray[np.float64], NDArray[np.uint8]]:
-    monkeypatch.setattr(pairwise, "SINGLE_FROM", 0)
+    monkeypatch.setattr(pairwise_distances, "SINGLE_FROM", 0)
     rng = np.random.default_rng(0)
     return rng.normal(size=(N, 5)), rng.multinomial(N, np.full(N, 1 / N), size=10).T.astype(np.uint8)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from howfar.distances import pairwise
+from howfar.distances import pairwise_distances
 from howfar.pipeline import distance_bootstrap
 from howfar.pipeline.distance_bootstrap import DistanceDraws, Resamples, RowSums
 from howfar.significance import resample_counts
@@ -91,7 +91,7 @@ def counts_of(sizes: dict[int, np.ndarray]) -> Callable[..., np.ndarray]:
 @pytest.mark.parametrize("compiled", [False, True])
 def test_rows_in_another_order(compiled, drawn, monkeypatch):
     """An image's count goes with it. Distances in float32 are taken about a point amid some of the images: 1e-6 of a mean."""
-    monkeypatch.setattr(pairwise, "SINGLE_FROM", 0 if compiled else ALL)
+    monkeypatch.setattr(pairwise_distances, "SINGLE_FROM", 0 if compiled else ALL)
     p, s = sets(300, 200, 5, 3, 3.0)
     rng = np.random.default_rng(2)
     of_p, of_s, order_p, order_s = (
@@ -110,7 +110,7 @@ def test_rows_in_another_order(compiled, drawn, monkeypatch):
 def test_threads_and_kernel(threads, drawn, monkeypatch):
     p, s = sets(600, 500, 5, None, 3.0)
     wanted = statistics(drawn(p, s, 60, 0))
-    monkeypatch.setattr(pairwise, "SINGLE_FROM", 0)
+    monkeypatch.setattr(pairwise_distances, "SINGLE_FROM", 0)
     one = statistics(drawn(p, s, 60, 0))
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     for name, values in statistics(drawn(p, s, 60, 0)).items():

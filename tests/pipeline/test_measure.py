@@ -3,7 +3,7 @@ import pytest
 from scipy.spatial.distance import cdist
 
 from howfar import registry
-from howfar.distances import pairwise
+from howfar.distances import pairwise_distances
 from howfar.distances.knn import knn
 from howfar.pipeline.pair_measurement import measure
 from howfar.pipeline.permutation_tests import permutation_p_value
@@ -72,11 +72,11 @@ def test_no_p_value_depends_on_rounding(make, threads, monkeypatch):
     pairs = [make(seed) for seed in range(12)]
     wanted = [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)]
     assert len(set(wanted)) > 6
-    monkeypatch.setattr(pairwise, "SINGLE_FROM", 0)
+    monkeypatch.setattr(pairwise_distances, "SINGLE_FROM", 0)
     monkeypatch.setenv("OMP_NUM_THREADS", threads)
     assert [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)] == wanted
     tile = 7 * len(pairs[0].primary)
-    forms = pairwise.quadratic_forms
+    forms = pairwise_distances.quadratic_forms
     monkeypatch.setattr("howfar.pipeline.permutation_tests.quadratic_forms", lambda *given: forms(*given, tile))
     assert [permutation_p_value(each, 199, (seed,)) for seed, each in enumerate(pairs)] == wanted
 

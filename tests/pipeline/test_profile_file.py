@@ -11,7 +11,7 @@ import pytest
 
 import howfar
 from howfar.errors import HowfarError, StoreError
-from howfar.io import array_archive
+from howfar.io import array_files_and_archives
 from howfar.pipeline.profile_file import Profile, document
 from howfar.relation.calibrated_estimator import calibrate
 from howfar.relation.site_judge import SiteJudge, Terms
@@ -40,8 +40,8 @@ def file(made, tmp_path) -> Path:
 
 
 def changed(file: Path, **arrays: Any) -> Path:
-    manifest, found = array_archive.read(file)
-    array_archive.write(file, manifest, {**found, **arrays})
+    manifest, found = array_files_and_archives.read(file)
+    array_files_and_archives.write(file, manifest, {**found, **arrays})
     return file
 
 
@@ -87,7 +87,7 @@ def test_the_document_says_all_but_the_fits(made, file):
     assert found["explained_variance"] == made.explained_variance
     assert found["performance"]["remarks"] == ["odd"]
     assert found["skipped"] == [{"dataset": "roads", "path": "a.png", "reason": "broken"}]
-    manifest, arrays = array_archive.read(file)
+    manifest, arrays = array_files_and_archives.read(file)
     assert set(arrays) == {"mean", "basis", "explained_variance_ratio", "rows", "own"}
     assert {array.dtype for array in arrays.values()} == {np.dtype(np.float64)}
     assert list(manifest.pop("fits")) == ["i_dist"]
@@ -99,7 +99,7 @@ def test_a_single_image_has_no_distances_of_its_own(tmp_path):
     one = howfar.profile(rows(0, 1))
     back = Profile.load(one.save(tmp_path / "one.howfar"))
     assert back.own is None
-    assert "own" not in array_archive.read(tmp_path / "one.howfar")[1]
+    assert "own" not in array_files_and_archives.read(tmp_path / "one.howfar")[1]
     assert back.judge is None
     two = Profile.load(howfar.profile(rows(0, 2)).save(tmp_path / "two.howfar"))
     assert two.own.shape == (2,)
@@ -109,7 +109,7 @@ def test_a_single_image_has_no_distances_of_its_own(tmp_path):
 @pytest.mark.parametrize("name", ["mean", "basis", "explained_variance_ratio", "rows", "own"])
 @pytest.mark.parametrize("fault", ["nan", "infinity", "longer", "integers", "deeper"])
 def test_arrays_of_another_shape_or_type_or_that_are_not_finite_are_refused(file, name, fault):
-    array = array_archive.read(file)[1][name]
+    array = array_files_and_archives.read(file)[1][name]
     bad = array.copy()
     bad.flat[-1] = np.inf if fault == "infinity" else np.nan
     others = {"longer": np.concatenate([array, array[:1]]), "integers": np.ones(array.shape, int), "deeper": array[..., None]}
@@ -133,16 +133,16 @@ def test_arrays_of_another_shape_or_type_or_that_are_not_finite_are_refused(file
     ],
 )
 def test_a_manifest_that_says_something_else_is_one_line(file, change, words):
-    manifest, arrays = array_archive.read(file)
-    array_archive.write(file, {**manifest, **change}, arrays)
+    manifest, arrays = array_files_and_archives.read(file)
+    array_files_and_archives.write(file, {**manifest, **change}, arrays)
     assert words in line(file)
 
 
 def test_an_estimator_that_is_not_installed_is_named(file):
-    manifest, arrays = array_archive.read(file)
+    manifest, arrays = array_files_and_archives.read(file)
     fit = manifest["fits"]["i_dist"]
     fit["fitted"] = {**fit["fitted"], "estimator": "theirs"}
-    array_archive.write(file, manifest, arrays)
+    array_files_and_archives.write(file, manifest, arrays)
     with pytest.raises(HowfarError, match="no estimators named 'theirs'"):
         Profile.load(file)
 
@@ -150,7 +150,7 @@ def test_an_estimator_that_is_not_installed_is_named(file):
 def test_a_profile_of_howfar_0_1_answers_by_its_own_order(tmp_path):
     with tarfile.open(Path(__file__).parents[1] / "golden/written_before_0_1/files.tar.xz") as files:
         files.extract("roads.howfar", tmp_path, filter="data")
-    manifest = array_archive.read(tmp_path / "roads.howfar")[0]
+    manifest = array_files_and_archives.read(tmp_path / "roads.howfar")[0]
     judge = Profile.load(tmp_path / "roads.howfar").judge
     assert {"error_rate", "gate"}.isdisjoint(manifest["performance"])
     assert "roles" not in manifest["fits"]["signals"]

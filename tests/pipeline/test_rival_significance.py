@@ -10,8 +10,8 @@ import pytest
 from howfar import compare, registry
 from howfar.distances import frechet, kid, mmd, sliced_wasserstein
 from howfar.distances.frechet import Gaussian, between, frechet_of_draws
-from howfar.distances.mmd import median_bandwidth
-from howfar.distances.wasserstein import Slices
+from howfar.distances.mmd_and_kid import median_bandwidth
+from howfar.distances.sliced_wasserstein import Slices
 from howfar.errors import InputError
 from howfar.pipeline.pair_measurement import measure
 from howfar.pipeline.rival_distances import rival_intervals, rival_null, rival_p_values
@@ -59,7 +59,7 @@ def test_float32_holds_kernels_of_features_of_any_size(size, sets, rng, monkeypa
     of_s, of_p = resample_counts(len(s), 40, rng), resample_counts(len(p), 40, rng)
     values = dict.fromkeys(("kid", "mmd"), 0.0)
     double = rival_intervals(s, p, values, of_s, of_p)
-    monkeypatch.setattr(import_module("howfar.distances.mmd"), "SINGLE_FROM", 0)
+    monkeypatch.setattr(import_module("howfar.distances.mmd_and_kid"), "SINGLE_FROM", 0)
     single = rival_intervals(s, p, values, of_s, of_p)
     for name, (low, high) in double.items():
         assert low < high
@@ -71,7 +71,7 @@ def test_one_row_far_from_all_others_takes_no_digits_from_the_rest(rng, monkeypa
     p[0] *= 1000.0
     of_s, of_p = resample_counts(len(s), 100, rng), resample_counts(len(p), 100, rng)
     double = rival_intervals(s, p, {"kid": 0.0}, of_s, of_p)["kid"]
-    monkeypatch.setattr(import_module("howfar.distances.mmd"), "SINGLE_FROM", 0)
+    monkeypatch.setattr(import_module("howfar.distances.mmd_and_kid"), "SINGLE_FROM", 0)
     assert rival_intervals(s, p, {"kid": 0.0}, of_s, of_p)["kid"] == pytest.approx(double, abs=1e-4 * (double[1] - double[0]))
     # Of draws without that row.
     rest = of_p[:, of_p[0] == 0], of_s[:, of_p[0] == 0]

@@ -8,7 +8,7 @@ from PIL import Image
 
 from howfar.data import Dataset
 from howfar.errors import InputError, MissingPathError
-from howfar.pipeline.scorer import Group, arrival, arrivals
+from howfar.pipeline.profile_scorer import Group, arrival, arrivals
 from howfar.results import Features
 
 

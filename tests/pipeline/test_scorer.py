@@ -13,11 +13,11 @@ import pytest
 from PIL import Image
 
 import howfar
-from howfar.data.embeddings import from_array
+from howfar.data.embedding_files import from_array
 from howfar.errors import InputError
 from howfar.options_by_function import ScoringOptions
 from howfar.pipeline.profile_file import Profile
-from howfar.pipeline.scorer import Scorer, arrivals, check_same, flagged, judged, load_again
+from howfar.pipeline.profile_scorer import Scorer, arrivals, check_same, flagged, judged, load_again
 from howfar.protocols import Backbone
 from howfar.relation import site_judge
 from howfar.relation.calibrated_estimator import calibrate

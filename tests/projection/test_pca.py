@@ -14,7 +14,7 @@ from sklearn.decomposition import PCA
 
 from howfar.errors import InputError
 from howfar.projection import Basis, Projection, Projector, joint_pca, project
-from howfar.projection.basis import plateau
+from howfar.projection.pca_basis import plateau
 from howfar.projection.projector import principal_coordinates
 
 Exact = Literal["gram", "covariance"]
@@ -202,14 +202,14 @@ def test_a_large_basis_is_kept_in_single_precision(monkeypatch: pytest.MonkeyPat
     p, s = features((30, 20, 9000), 100.0, np.float32)
     projector = Projector(p, 10)
     exact, own = projector.basis().scores(s), projector.own()
-    monkeypatch.setattr("howfar.projection.basis.DOUBLE_BYTES", 8 * 9000 * 10 - 1)
+    monkeypatch.setattr("howfar.projection.pca_basis.DOUBLE_BYTES", 8 * 9000 * 10 - 1)
     single = projector.basis()
     assert single.matrix.dtype == np.float32
     scores = single.scores(s)
     assert scores.dtype == np.float64
     assert 0 < np.abs(scores - exact).max() < 1e-5 * np.abs(exact).max()
     np.testing.assert_allclose(cdist(scores, own).mean(axis=1), cdist(exact, own).mean(axis=1), rtol=1e-6)
-    monkeypatch.setattr("howfar.projection.basis.DOUBLE_BYTES", 8 * 9000 * 10)
+    monkeypatch.setattr("howfar.projection.pca_basis.DOUBLE_BYTES", 8 * 9000 * 10)
     assert projector.basis().matrix.dtype == np.float64
 
 

@@ -12,8 +12,8 @@ import pytest
 import howfar
 from howfar.cli.main import run as command
 from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.io.atomic import staging
-from howfar.io.lock import locked
+from howfar.io.atomic_writes import staging
+from howfar.io.file_locks import locked
 from howfar.report.certificate_report import write_certificate_report
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.certificate_result import Certificate

@@ -18,7 +18,7 @@ pytest.importorskip("ray", reason="needs howfar[ray]")
 
 from howfar import memory
 from howfar import runners as ray_runner
-from howfar.cores import available_cores
+from howfar.cpu_cores import available_cores
 from howfar.errors import RunnerError, StoreError
 from howfar.runners import RayRunner, make_runner
 from howfar.testing import RunnerTests

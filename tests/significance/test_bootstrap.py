@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from scipy.stats import binom, bootstrap, multinomial
 
 from howfar.distances import self_distance
-from howfar.distances.pairwise import quadratic_forms
+from howfar.distances.pairwise_distances import quadratic_forms
 from howfar.significance import bootstrap as module
 from howfar.significance import interval, resample_counts, resample_weights, unbiased_mean
 from howfar.significance.bootstrap import Decomposition, drawn_effects, own_effects

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.stats import false_discovery_control, kstest, percentileofscore
 
 from howfar.distances import energy, image_to_dataset, leave_one_out
-from howfar.distances.pairwise import quadratic_forms
+from howfar.distances.pairwise_distances import quadratic_forms
 from howfar.significance import assignments, holm, p_value, p_values, percentiles
 from howfar.significance.hypothesis_tests import FEWEST, quantile, select, slice_means
 

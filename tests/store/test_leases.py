@@ -10,7 +10,7 @@ import pytest
 
 from howfar import store as stores
 from howfar.errors import StoreError
-from howfar.io import lock
+from howfar.io import file_locks
 from howfar.store import Store, folders
 from howfar.store.folders import LocalFolder
 from worlds.store_trials import IDENTITY, LENGTH, add, content, expected, read
@@ -102,7 +102,7 @@ def test_of_many_threads_one_gets_each_content(tmp_path):
 
 
 def test_without_file_locks_everything_is_granted(tmp_path, monkeypatch):
-    monkeypatch.setattr(lock, "fcntl", None)
+    monkeypatch.setattr(file_locks, "fcntl", None)
     claims = LocalFolder(tmp_path)
     with claims.claim(["a"], stored()) as mine, claims.claim(["a", "b"], stored("b")) as others:
         assert (mine, others) == (("a",), ("a",))

@@ -13,7 +13,7 @@ import pytest
 from howfar import store as stores
 from howfar.cli.main import run
 from howfar.errors import InputError, MissingPathError, StoreError
-from howfar.io.lock import locked
+from howfar.io.file_locks import locked
 from howfar.store import Store
 from howfar.store.folders import folder_at
 from worlds.store_trials import HEADER, IDENTITY, LENGTH, ROW, add, content, expected, known, read, spoil

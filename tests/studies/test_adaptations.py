@@ -10,7 +10,7 @@ import pytest
 from howfar import registry
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError
-from howfar.option_validation import declared
+from howfar.option_checks_and_signatures import declared
 from howfar.options_by_function import AdaptOptions, SegmenterOptions, TrainingOptions
 from howfar.results.adaptation_result import Adaptations
 from howfar.results.study_run import StudyRun

@@ -12,7 +12,7 @@ import pytest
 
 import howfar
 from howfar.cli.main import run
-from howfar.data import content_hash, embeddings, parse
+from howfar.data import content_hash, embedding_files, parse
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingExtraError, StoreError
 from howfar.store import feature_store
@@ -78,7 +78,7 @@ def test_rows_say_where_an_image_lies_and_what_the_table_says_of_it(tmp_path: Pa
 @pytest.mark.parametrize("kind", KINDS)
 def test_blocks_change_nothing(roads: Path, tmp_path: Path, kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     export(roads, tmp_path / f"whole.{kind}")
-    monkeypatch.setattr(embeddings, "_WRITTEN_BYTES", 2 * (4 * 6 + 1000))
+    monkeypatch.setattr(embedding_files, "_WRITTEN_BYTES", 2 * (4 * 6 + 1000))
     read: list[tuple[int, int]] = []
     rows = feature_store.StoredRows.rows
 
@@ -131,7 +131,7 @@ def test_what_fails_leaves_what_was_there(roads, tmp_path, kind, earlier, monkey
         return rows(self, start, stop)
 
     monkeypatch.setattr(feature_store.StoredRows, "rows", failing)
-    monkeypatch.setattr(embeddings, "_WRITTEN_BYTES", 2 * (4 * 6 + 1000))
+    monkeypatch.setattr(embedding_files, "_WRITTEN_BYTES", 2 * (4 * 6 + 1000))
     with pytest.raises(StoreError, match=r"^the store is gone$"):
         howfar.export(roads, "colour_moments", out=out, store=tmp_path / "store", progress=False)
     assert [path.name for path in out.parent.iterdir()] == ([out.name] if earlier else [])
@@ -152,7 +152,7 @@ def test_a_format_is_what_the_name_ends_in_whether_or_not_its_library_is_there(r
     def missing() -> None:
         raise MissingExtraError("Lance datasets need pylance")
 
-    monkeypatch.setattr(embeddings, "check_lance", missing)
+    monkeypatch.setattr(embedding_files, "check_lance", missing)
     with pytest.raises(InputError, match=line):
         export(roads, tmp_path / out, to=to)
 

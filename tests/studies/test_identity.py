@@ -15,7 +15,7 @@ from howfar.arrays import FloatArray
 from howfar.backbones import load_backbone
 from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.data import Dataset, Item
-from howfar.data.name_attributes import FINEGPR, variations
+from howfar.data.image_groups_and_variations import FINEGPR, variations
 from howfar.errors import HowfarError, InputError
 from howfar.paper.person_identity import PARTS, FromReferences, VariationSets, claim, compared, described, rows
 from howfar.perturb import named

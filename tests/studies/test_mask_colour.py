@@ -14,8 +14,8 @@ from howfar.cli.main import run
 from howfar.data import Dataset, parse, read_mask
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError
-from howfar.explore.run_pictures import masks_of
-from howfar.pixel_options import reading_by
+from howfar.explore.run_photographs_and_masks import masks_of
+from howfar.image_reading_options import reading_by
 from howfar.studies.study_file.run_and_estimate import fingerprint
 from howfar.training.image_mask_pairs import examples_of, read_pairs
 

@@ -336,7 +336,7 @@ def test_a_finished_training_removes_what_others_to_its_checkpoint_left(roads: P
 
 AT_WORK = """
 import pathlib, sys
-from howfar.io.lock import locked
+from howfar.io.file_locks import locked
 with locked(pathlib.Path(sys.argv[1]), shared=True):
     print(flush=True)
     input()

@@ -18,7 +18,7 @@ from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, for_cha
 from howfar.backbones.torch_module import module
 from howfar.data.image_encoding import as_array, named
 from howfar.errors import HowfarError, InputError, one_line
-from howfar.option_validation import picked
+from howfar.option_checks_and_signatures import picked
 from howfar.options import Fits
 from howfar.options_by_function import BackboneOptions
 from howfar.protocols import Backbone

@@ -33,13 +33,13 @@ from howfar.errors import (
     one_line,
     option,
 )
-from howfar.io.atomic import replace_text
+from howfar.image_reading_options import reading_asked
+from howfar.io.atomic_writes import replace_text
 from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
 from howfar.io.partial_results import code_stamp
-from howfar.option_validation import refuse_unknown, with_options
+from howfar.option_checks_and_signatures import refuse_unknown, with_options
 from howfar.options import Engines, Fits, Floats
 from howfar.options_by_function import BackboneOptions
-from howfar.pixel_options import reading_asked
 from howfar.protocols import Backbone
 from howfar.store import local_root
 from howfar.store.feature_store import canonical

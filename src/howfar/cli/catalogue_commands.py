@@ -12,7 +12,7 @@ from howfar.cli.flags import argument
 from howfar.cli.terminal import console, print_json, print_paths, print_table, say
 
 if TYPE_CHECKING:
-    from howfar.data.paper_datasets import CatalogueEntry
+    from howfar.data.paper_datasets_and_checks import CatalogueEntry
 
 
 def backbones(json: flags.Json = False) -> None:
@@ -65,7 +65,7 @@ def data(
 
     Exit code 0 where the folder agrees with the paper, 1 where it does not.
     """
-    from howfar.data.paper_datasets import catalogue, check_folder, entry
+    from howfar.data.paper_datasets_and_checks import catalogue, check_folder, entry
 
     to = console()
     if name is None:

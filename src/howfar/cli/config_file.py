@@ -11,7 +11,7 @@ from typing import Any, ClassVar, get_args
 
 from howfar import options_by_function
 from howfar.errors import InputError, MissingPathError, one_line
-from howfar.option_validation import declared, nearest, refuse_empty
+from howfar.option_checks_and_signatures import declared, nearest, refuse_empty
 from howfar.options import FOLDED, HIDDEN
 
 NAME = "howfar.toml"

@@ -16,7 +16,7 @@ import typer
 from howfar.cli.config_file import Config
 from howfar.errors import HowfarError, InputError, RunnerError, StoreError, one_line, rule_broken
 from howfar.formatting_and_escaping import printable, printable_lines
-from howfar.option_validation import declared
+from howfar.option_checks_and_signatures import declared
 from howfar.options import FOLDED, FOLDED_NAME
 from howfar.options_by_function import BackboneOptions
 from howfar.progress import end

@@ -35,7 +35,7 @@ def embed(
     from howfar.backbones import as_backbone
     from howfar.data import Dataset
     from howfar.memory import within
-    from howfar.option_validation import checked, picked
+    from howfar.option_checks_and_signatures import checked, picked
     from howfar.options_by_function import BackboneOptions
     from howfar.pipeline.embedding import embed_all
     from howfar.store import Store

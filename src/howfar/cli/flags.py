@@ -17,10 +17,10 @@ from howfar.allowed_url_hosts import allowing
 from howfar.cli.config_file import Config, flag_of
 from howfar.cli.terminal import Level, say, set_level
 from howfar.errors import InputError
+from howfar.image_reading_options import reading_pixels
 from howfar.io.file_location import leaving_no_empty_folder
-from howfar.option_validation import declared
+from howfar.option_checks_and_signatures import declared
 from howfar.options import DEFAULT_BACKBONE, FOLDED, HIDDEN, Option
-from howfar.pixel_options import reading_pixels
 from howfar.progress import begin, end
 
 if TYPE_CHECKING:
@@ -355,7 +355,7 @@ def handing_over(to: str | None) -> Callable[[Path], None]:
     """Return a function that sends a folder's images to a labelling project; contact its server now, before any computation."""
     if to is None:
         return lambda folder: None
-    from howfar.integrations.labelling_host import connect
+    from howfar.integrations.labelling_servers import connect
 
     host = connect(to)
 

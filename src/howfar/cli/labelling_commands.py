@@ -95,7 +95,7 @@ def hand_over(
     run: Path, dataset: str | None, out: Path | None, json: bool, others: Mapping[str, Any], beside: Mapping[str, Any]
 ) -> None:
     """Write a selection for each dataset with picked images in a run, or for one dataset; `others` must not be given."""
-    from howfar.explore.server import selections
+    from howfar.explore.page_server_and_picks import selections
 
     for name, given in others.items():
         if given is not None:
@@ -125,7 +125,7 @@ def explore(
     **chosen: Unpack[PageOptions],
 ) -> None:
     """Serve a page to look at the images of RUN at full size and to pick some, on this machine alone, until Ctrl-C."""
-    from howfar.explore.server import serving
+    from howfar.explore.page_server_and_picks import serving
     from howfar.report.explorer import site_of
 
     with serving(site_of(run, **chosen), port) as address, suppress(KeyboardInterrupt):
@@ -167,7 +167,7 @@ def prelabel(
     ] = "127.0.0.1",
 ) -> None:
     """Serve the model's marks of the images in FOLDER to Label Studio, as its ML backend, the images in their drawn order."""
-    from howfar.integrations.labelling_host import Backend
+    from howfar.integrations.labelling_servers import Backend
 
     with Backend(folder, port, host) as server:
         say(f"{len(server.tasks)} images: http://{host}:{server.server_port} (Ctrl+C ends it)", err=True)

@@ -20,7 +20,7 @@ from howfar.cli.exit_codes import INTERRUPTED, STOPPED, fail, flags_of, outcome
 from howfar.cli.flags import ALL, OUTPUT, switch, with_common
 from howfar.cli.terminal import say, set_level
 from howfar.command_table import COMMANDS, COMMON, ENTRIES, HEADS
-from howfar.option_validation import check_variables, refuse_empty
+from howfar.option_checks_and_signatures import check_variables, refuse_empty
 
 FIRST: Final = "Options"
 """The head of common options, which `--help` lists."""

@@ -20,15 +20,15 @@ from howfar.cli.flags import argument, switch, value
 from howfar.cli.performance_commands import show_judgements
 from howfar.cli.terminal import SHOWN, answer, console, json_text, print_json, print_paths, print_skipped, print_table, say
 from howfar.errors import InputError
+from howfar.image_reading_options import READING, reading_asked
 from howfar.io.file_location import ready_file
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, ProfileOptions, ScoreOptions, ScoringOptions
-from howfar.pixel_options import READING, reading_asked
 from howfar.progress import stage
 
 if TYPE_CHECKING:
-    from howfar.pipeline.primary_profile import PrimaryReference
-    from howfar.pipeline.scorer import Group, Scorer
+    from howfar.pipeline.primary_reference import PrimaryReference
+    from howfar.pipeline.profile_scorer import Group, Scorer
     from howfar.results import Skipped
     from howfar.results.check_result import Check
     from howfar.results.scores import Score
@@ -113,9 +113,9 @@ def score(
 
     An image that cannot be read gets a line with the reason. The exit code is 0 where at least one image was scored.
     """
-    from howfar.option_validation import picked
+    from howfar.option_checks_and_signatures import picked
     from howfar.pipeline.profile_file import Profile
-    from howfar.pipeline.scorer import OWN_SUBSPACE, Scorer, arrivals, load_again
+    from howfar.pipeline.profile_scorer import OWN_SUBSPACE, Scorer, arrivals, load_again
 
     given = [argument for argument in new or [] if argument != STDIN]
     stdin = stdin or len(given) < len(new or [])
@@ -137,14 +137,14 @@ def score(
         say(f"note: {note}", err=True)
     scores = _answer(_outcomes(scorer, groups, stdin), json, profile, bool(files))
     if files:
-        from howfar.data import raster_windows
-        from howfar.io.atomic import replace, replace_text
+        from howfar.data import raster_windows_and_outlines
+        from howfar.io.atomic_writes import replace, replace_text
 
-        outlines = raster_windows.outlines_of((score.image, score.to_dict()) for score in scores)
+        outlines = raster_windows_and_outlines.outlines_of((score.image, score.to_dict()) for score in scores)
         if geojson is not None:
-            replace_text(geojson, json_text(raster_windows.geojson(outlines)))
+            replace_text(geojson, json_text(raster_windows_and_outlines.geojson(outlines)))
         if geopackage is not None:
-            content = raster_windows.geopackage(outlines)
+            content = raster_windows_and_outlines.geopackage(outlines)
             replace(geopackage, lambda path: path.write_bytes(content))
         say(f"windows: {', '.join(map(str, files))}", err=True)
 
@@ -168,7 +168,7 @@ def _outcomes(scorer: Scorer, groups: Sequence[Group], stdin: bool) -> Iterator[
 
 def _answer(outcomes: Iterator[Score | Skipped], json: bool, profile: PrimaryReference, keep: bool) -> list[Score]:
     """Print a line for each image as it is scored, then each dataset's answer; return the scores that are kept."""
-    from howfar.pipeline.scorer import judged
+    from howfar.pipeline.profile_scorer import judged
     from howfar.results.scores import Score
 
     scores: list[Score] = []
@@ -240,7 +240,7 @@ def check(
     **chosen: Unpack[ScoreOptions],
 ) -> None:
     """Decide by rules whether the model may be used on NEW: exit 0 pass, 3 breach, 4 undecided (label some images first)."""
-    from howfar.io.atomic import replace_text
+    from howfar.io.atomic_writes import replace_text
     from howfar.report.check_report_formats import junit_text, markdown_text, prometheus_text
     from howfar.studies.check.check_site import check as study
     from howfar.studies.check.rules import write_start
@@ -300,9 +300,9 @@ def watch(
 
     It goes on where it was stopped. With --once the exit code is that of `howfar check`.
     """
-    from howfar.explore.server import serving
-    from howfar.integrations.watch import Watch, WatchPage
-    from howfar.io.atomic import replace_text
+    from howfar.explore.page_server_and_picks import serving
+    from howfar.integrations.folder_watch import Watch, WatchPage
+    from howfar.io.atomic_writes import replace_text
     from howfar.report.check_report_formats import prometheus_text
 
     ready_file("prometheus", prometheus)

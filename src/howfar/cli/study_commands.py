@@ -82,7 +82,7 @@ def study(
     elif dry_run:
         answer(estimate(file, **chosen), json, show, {})
     else:
-        from howfar.option_validation import checked
+        from howfar.option_checks_and_signatures import checked
         from howfar.studies.study_file.results_bundle import check_bundle_path, write_bundle
 
         given = checked(StudyFileOptions, chosen)

@@ -9,15 +9,15 @@ from typing import Literal
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
 from howfar.data.dataset import leads_out, unshared
+from howfar.data.image_and_mask_folders import stem
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_decoding import shown
 from howfar.data.image_encoding import png_bytes
-from howfar.data.image_folder import stem
 from howfar.errors import ImageError, InputError
 from howfar.formatting_and_escaping import xml_text
-from howfar.io.atomic import STAGING, replace, replace_text
+from howfar.image_reading_options import file_and_reading
+from howfar.io.atomic_writes import STAGING, replace, replace_text
 from howfar.io.file_location import is_in_memory, is_url
-from howfar.pixel_options import file_and_reading
 
 Images = Literal["none", "copy", "link"]
 LAYOUTS = {"coco": ("annotations/instances_default.json", "images/default"), "cvat": ("annotations.xml", "images")}

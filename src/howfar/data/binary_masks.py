@@ -12,7 +12,7 @@ from howfar.data.image_bytes import content_hash, read_bytes
 from howfar.data.image_decoding import damage_named, is_wide, load, pictures_in_use, to_rgb, wide_values
 from howfar.data.image_formats import is_lossy
 from howfar.errors import ImageError
-from howfar.pixel_options import Colour, file_and_colour
+from howfar.image_reading_options import Colour, file_and_colour
 
 BLACK = (0, 0, 0)
 ABOVE = 127

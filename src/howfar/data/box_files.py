@@ -20,10 +20,10 @@ from howfar.data.annotations import BoxesOf, BoxFile, add_box, boxes_of_export, 
 from howfar.data.class_names_and_predictions import CategoryNames, named, read_names
 from howfar.data.compact_item_table import Item
 from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
+from howfar.data.image_and_mask_folders import counted, path_text, stem, walk
 from howfar.data.image_decoding import size
-from howfar.data.image_folder import counted, path_text, stem, walk
 from howfar.data.label_files import Labels, matched, read_export
-from howfar.data.untrusted_files import (
+from howfar.data.untrusted_documents_and_tables import (
     CORNERS,
     ROLES,
     SIDES,
@@ -237,7 +237,7 @@ RESULTS_FORM: Final = '[{"image_id": 17, "category_id": 1, "bbox": [x, y, width,
 
 
 _ID_REMEDY: Final = (
-    "pass COCO's file with these ids as the dataset's truth or with --classes FILE (it needs no annotations), or write file_name"
+    "pass COCO's file with these ids as the dataset's truth or by --classes FILE (it needs no annotations), or write file_name"
 )
 _COCO_DIGITS: Final = 12
 """COCO's own images are named by their ids in so many digits."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from howfar.arrays import Float64Array
 from howfar.data.dataset import Dataset, examples
-from howfar.data.untrusted_files import (
+from howfar.data.untrusted_documents_and_tables import (
     cell_numbers,
     cell_texts,
     file_bytes,

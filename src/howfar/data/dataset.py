@@ -10,8 +10,8 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from howfar.data.compact_item_table import Item, ItemTable, first_repeat
-from howfar.data.image_folder import counted, list_folder, list_remote, path_text, stem
-from howfar.data.image_lists import list_table
+from howfar.data.image_and_mask_folders import counted, list_folder, list_remote, path_text, stem
+from howfar.data.image_tables_and_lists import list_table
 from howfar.errors import InputError
 from howfar.io.file_location import as_location
 from howfar.results import Skipped

@@ -11,24 +11,24 @@ from urllib.parse import unquote
 
 from howfar import registry
 from howfar.data import image_stacks
-from howfar.data.bands_and_range import read_so
+from howfar.data.bands_and_bit_depth import read_so
 from howfar.data.compact_item_table import Item, ItemTable
 from howfar.data.containers import KINDS as KINDS_OF_CONTAINERS
 from howfar.data.containers import Member, opened
-from howfar.data.containers.container import IMAGE, type_of_files
-from howfar.data.containers.parquet import ParquetFile, look_ahead
-from howfar.data.containers.tar import compressed
+from howfar.data.containers.container_base_classes import IMAGE, type_of_files
+from howfar.data.containers.parquet_and_arrow import ParquetFile, look_ahead
+from howfar.data.containers.tar_shards import compressed
 from howfar.data.dataset import Dataset, leads_out, unshared
-from howfar.data.embeddings import from_lance, from_parquet, is_lance, load_embeddings
-from howfar.data.image_folder import FOLDER, is_image_name, is_text, kind_of, natural_key, path_text, stem, suffix_of
+from howfar.data.embedding_files import from_lance, from_parquet, is_lance, load_embeddings
+from howfar.data.image_and_mask_folders import FOLDER, is_image_name, is_text, kind_of, natural_key, path_text, stem, suffix_of
 from howfar.data.image_formats import image_endings
-from howfar.data.image_lists import list_table
+from howfar.data.image_tables_and_lists import list_table
 from howfar.data.python_objects import DatasetArgument, is_several, read_object
-from howfar.data.untrusted_files import TABLES, read_json, readable
+from howfar.data.untrusted_documents_and_tables import TABLES, read_json, readable
 from howfar.errors import HowfarError, InputError, MissingPathError, needing, one_line
+from howfar.image_reading_options import by_colour, is_colour_asked, reading_asked
 from howfar.io.file_location import Location, Url, absolute, as_location, file_system, is_url
 from howfar.io.url_guard import name_place
-from howfar.pixel_options import by_colour, is_colour_asked, reading_asked
 from howfar.results import Features, Skipped
 
 _BRACES = re.compile(r"\{([^{}]*)\}")

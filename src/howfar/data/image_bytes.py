@@ -22,10 +22,10 @@ from howfar import registry
 from howfar.data.compact_item_table import Item
 from howfar.data.containers import find
 from howfar.errors import ImageError, InputError, one_line
+from howfar.image_reading_options import file_and_colour, file_and_reading
 from howfar.io.file_location import IN_MEMORY, Location, Url, as_location, is_in_memory, is_url
 from howfar.io.url_guard import recorded
 from howfar.memory import check_file
-from howfar.pixel_options import file_and_colour, file_and_reading
 
 GONE: Final = "was in the memory of a Python process that has let it go"
 Part: TypeAlias = Literal["image", "mask"]

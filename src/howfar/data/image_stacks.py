@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 
 from howfar import registry
 from howfar.data.compact_item_table import Item, ItemTable
+from howfar.data.image_and_mask_folders import LOCAL_ONLY, STACKS, is_unnamed_dicom, path_text, stem, suffix_of
 from howfar.data.image_decoding import damage_named
-from howfar.data.image_folder import LOCAL_ONLY, STACKS, is_unnamed_dicom, path_text, stem, suffix_of
 from howfar.data.image_formats import image_endings
 from howfar.errors import ImageError
-from howfar.pixel_options import CLIPS, PixelReading, by_reading, file_and_reading, reading_asked
+from howfar.image_reading_options import CLIPS, PixelReading, by_reading, file_and_reading, reading_asked
 from howfar.results import Skipped
 
 WHOLE: Final = "whole"

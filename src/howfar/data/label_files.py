@@ -13,8 +13,8 @@ from howfar.data.annotation_formats import read_coco, read_cvat, read_label_stud
 from howfar.data.annotations import CATEGORY, LabelExport, Shape, blank
 from howfar.data.class_names_and_predictions import labelled_by_folders
 from howfar.data.dataset import Dataset, by_file_name, examples, match_names
-from howfar.data.image_folder import natural_key, path_text, stem, walk
-from howfar.data.untrusted_files import COPIES, TABLES, file_bytes, parsed, parsed_xml, readable, texts_of_csv
+from howfar.data.image_and_mask_folders import natural_key, path_text, stem, walk
+from howfar.data.untrusted_documents_and_tables import COPIES, TABLES, file_bytes, parsed, parsed_xml, readable, texts_of_csv
 from howfar.errors import InputError
 from howfar.formatting_and_escaping import unguarded, xml_text
 from howfar.io.file_location import absolute

@@ -16,8 +16,8 @@ from howfar.data.compact_item_table import Item
 from howfar.data.image_decoding import NAME_RANGE, check_size, decoding, reason_added
 from howfar.data.image_stacks import WHOLE, Stack, part, place
 from howfar.errors import ImageError, needing
+from howfar.image_reading_options import PixelReading
 from howfar.memory import file_limit
-from howfar.pixel_options import PixelReading
 
 _MILLIMETRES: Final = {"meter": 1e3, "micron": 1e-3}
 _SIDES: Final = "RLAPSI"

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.data.compact_item_table import Item
+from howfar.data.image_and_mask_folders import stem
 from howfar.data.image_decoding import check_size, decoding, reason_added
-from howfar.data.image_folder import stem
 from howfar.data.image_stacks import Stack, part, place
 from howfar.errors import ImageError, needing
-from howfar.pixel_options import KEY, PixelReading
+from howfar.image_reading_options import KEY, PixelReading
 
 SIDE: Final = 32
 """Side of the grey thumbnails by which frames are compared."""

@@ -1,5 +1,5 @@
 """Draw synthetic pavement with exact crack masks and an adjustable shift, and write the datasets of `howfar demo`."""
 
-from howfar.demo.pavement import KINDS, SHIFTED, not_pavement, pavement, write_dataset, write_demo, write_pictures
+from howfar.demo.synthetic_pavement import KINDS, SHIFTED, not_pavement, pavement, write_dataset, write_demo, write_pictures
 
 __all__ = ["KINDS", "SHIFTED", "not_pavement", "pavement", "write_dataset", "write_demo", "write_pictures"]

@@ -16,7 +16,7 @@ from scipy.special import expit
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.binary_masks import read_mask
 from howfar.data.prediction_maps import map_paths, write_map
-from howfar.demo.pavement import Field, Picture
+from howfar.demo.synthetic_pavement import Field, Picture
 from howfar.errors import InputError
 
 TOLERANCE = 1e-8

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, as_pair
-from howfar.distances.pairwise import PAIRS_PER_TILE, distance_blocks
+from howfar.distances.pairwise_distances import PAIRS_PER_TILE, distance_blocks
 from howfar.errors import InputError
 
 Statistic = Literal["mean", "kth"]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, FloatArray, as_features, as_groups, as_pair, quotient
-from howfar.distances.pairwise import row_sums
+from howfar.distances.pairwise_distances import row_sums
 from howfar.errors import InputError
 
 

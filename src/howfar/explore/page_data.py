@@ -16,8 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.errors import HowfarError
-from howfar.explore.points import RunImages
-from howfar.explore.run_pictures import SHOWN, Small, encoded, mask, photograph, probabilities
+from howfar.explore.image_rows_and_positions import RunImages
+from howfar.explore.run_photographs_and_masks import SHOWN, Small, encoded, mask, photograph, probabilities
 from howfar.figures.style import PRIMARY, look
 
 MAGIC = b"HFX1"

@@ -9,7 +9,7 @@ import numpy as np
 from howfar.data.compact_item_table import Item
 from howfar.data.dataset import Dataset, unshared
 from howfar.data.image_decoding import size
-from howfar.data.untrusted_files import read_json
+from howfar.data.untrusted_documents_and_tables import read_json
 from howfar.errors import InputError, MissingPathError, needing, one_line
 from howfar.io.file_location import absolute
 from howfar.progress import stage

@@ -14,10 +14,10 @@ from pydantic_core import ArgsKwargs
 import howfar
 from howfar import glossary
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, UnknownNameError, one_line, rule_broken
-from howfar.explore.server import serving
+from howfar.explore.page_server_and_picks import serving
 from howfar.formatting_and_escaping import format_interval, format_number, format_p
 from howfar.io.file_location import ready_folder, was_url
-from howfar.option_validation import nearest
+from howfar.option_checks_and_signatures import nearest
 from howfar.options import DEFAULT_BACKBONE
 from howfar.report import certificate_report
 from howfar.report import comparison_sentences as sentences

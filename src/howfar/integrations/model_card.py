@@ -9,7 +9,7 @@ from howfar.arrays import group_numbers
 from howfar.errors import InputError, MissingPathError, one_line
 from howfar.formatting_and_escaping import format_interval, format_number, says_nothing
 from howfar.integrations.onnx_gate import digest_of
-from howfar.io.atomic import replace_text
+from howfar.io.atomic_writes import replace_text
 from howfar.io.file_location import absolute, ready_file
 from howfar.pipeline.profile_file import PROFILE, Profile
 from howfar.relation.gate import CHECKS

@@ -8,13 +8,13 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.distances.pairwise import centre_of
+from howfar.distances.pairwise_distances import centre_of
 from howfar.errors import InputError, one_line
-from howfar.io.atomic import replace
+from howfar.image_reading_options import READING
+from howfar.io.atomic_writes import replace
 from howfar.io.file_location import absolute, ready_file
 from howfar.pipeline.profile_file import Profile, place_of
-from howfar.pipeline.scorer import FAR
-from howfar.pixel_options import READING
+from howfar.pipeline.profile_scorer import FAR
 from howfar.results.display_and_shared_records import plain
 from howfar.weights.onnx_network import OnnxNetwork, hash_onnx, open_session
 

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.io.atomic import TEMPORARY, appearing
-from howfar.io.lock import alone
+from howfar.io.atomic_writes import TEMPORARY, appearing
+from howfar.io.file_locks import alone
 
 STATE = ".state"
 """Ending of a file that holds the state of a run, to go on from."""

@@ -14,13 +14,13 @@ from howfar.backbones import as_loaded, card_of
 from howfar.data import Dataset
 from howfar.distances.mean_distances import dataset_to_dataset, self_distance
 from howfar.errors import InputError
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import CompareSettings
 from howfar.paper.study_common import BackboneStudySettings, SpaceSettings, check_backbones, embedding_work, loaded_backbones
 from howfar.pipeline.pair_measurement import forget_pairs
 from howfar.progress import bar
 from howfar.projection import Projector
-from howfar.projection.basis import plateau
+from howfar.projection.pca_basis import plateau
 from howfar.results import Features, Provenance, Settings
 from howfar.results.backbones_result import BackboneFeature, DistanceTable
 from howfar.results.display_and_shared_records import matching

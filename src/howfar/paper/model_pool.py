@@ -19,12 +19,12 @@ from pydantic import Field
 from howfar import options
 from howfar.arrays import Float64Array, quotient
 from howfar.backbones.torch_backbone import resolve_device
-from howfar.cores import available_cores
+from howfar.cpu_cores import available_cores
 from howfar.data import Dataset, decode, read_bytes, read_mask
 from howfar.data.prediction_maps import read_prediction
 from howfar.errors import ImageError, InputError
 from howfar.metrics import Counts, at_threshold, count, f_per_image, ods, stack, threshold_index
-from howfar.option_validation import nearest
+from howfar.option_checks_and_signatures import nearest
 from howfar.paper.study_common import AdaptationName, adapted, interval_columns, study_settings
 from howfar.pipeline.prediction import load_model
 from howfar.progress import bar

@@ -13,12 +13,12 @@ from pydantic import Field
 from howfar.arrays import ArrayRows, Float64Array, FloatArray, quotient
 from howfar.backbones.preprocessing import PerturbedBackbone
 from howfar.data import Dataset
-from howfar.data.image_folder import natural_key
-from howfar.data.name_attributes import FINEGPR, variation_columns, variations
+from howfar.data.image_and_mask_folders import natural_key
+from howfar.data.image_groups_and_variations import FINEGPR, variation_columns, variations
 from howfar.distances.mean_distances import identity_margin, image_to_dataset, self_distance
 from howfar.errors import InputError
 from howfar.io.partial_results import KeptArrays, part_key
-from howfar.option_validation import nearest
+from howfar.option_checks_and_signatures import nearest
 from howfar.options import Space
 from howfar.paper.study_common import SpaceSettings, perturbations_of
 from howfar.progress import bar

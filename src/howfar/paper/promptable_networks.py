@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits, interpolate, pad
 
 from howfar.backbones.backbone_family import Options
-from howfar.backbones.published_transformers import CLIPSEG_SIDE, SAM_MODEL, promptable, source_folder
+from howfar.backbones.published_vision_models import CLIPSEG_SIDE, SAM_MODEL, promptable, source_folder
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data.binary_masks import resize_mask
 from howfar.errors import InputError

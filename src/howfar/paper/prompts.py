@@ -20,10 +20,10 @@ from pydantic import Field
 from howfar import options
 from howfar.data import Dataset, DatasetsArgument, Item, content_hash, decode, read_bytes, read_mask
 from howfar.data.dataset_argument import parse_images
-from howfar.data.image_folder import path_text
+from howfar.data.image_and_mask_folders import path_text
 from howfar.data.prediction_maps import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError, option
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options import REQUIRED, Option
 from howfar.options_by_function import PromptOptions, PromptSettings
 from howfar.paper import promptable_networks as networks

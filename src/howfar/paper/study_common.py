@@ -12,7 +12,7 @@ from howfar import options
 from howfar.arrays import Float64Array
 from howfar.backbones import load_backbone
 from howfar.errors import HowfarError, InputError, MissingPathError
-from howfar.option_validation import nearest
+from howfar.option_checks_and_signatures import nearest
 from howfar.perturb import Perturbation
 from howfar.perturb import named as perturbation_named
 from howfar.relation.rank_stability import interval_of

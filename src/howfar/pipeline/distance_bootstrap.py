@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array, group_numbers
 from howfar.distances.mean_distances import of_other_groups, own_group_sums
-from howfar.distances.pairwise import bilinear_forms, both_sums, quadratic_forms, row_sums
+from howfar.distances.pairwise_distances import bilinear_forms, both_sums, quadratic_forms, row_sums
 from howfar.results import Features
 from howfar.significance import interval, resample_counts, unbiased_mean
 from howfar.significance.bootstrap import (

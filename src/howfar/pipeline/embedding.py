@@ -19,17 +19,17 @@ from howfar.backbones import BackboneArgument, as_backbone, is_stored
 from howfar.backbones.backbone_family import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
-from howfar.data.bands_and_range import NO_DATA, left_out, no_data, range_warning
+from howfar.data.bands_and_bit_depth import NO_DATA, left_out, no_data, range_warning
 from howfar.data.compact_item_table import BufferedText, HashColumn, Item, ItemTable, TextColumn
 from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture, pictures_in_use
 from howfar.errors import ImageError, InputError, check_at_least
+from howfar.image_reading_options import READING, file_and_reading, reading_asked
 from howfar.io.file_location import is_in_memory
 from howfar.memory import at_a_time, file_limit, is_set, within
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, EmbedOptions
-from howfar.pixel_options import READING, file_and_reading, reading_asked
 from howfar.progress import bar
 from howfar.projection.pca_cache import with_sums
 from howfar.protocols import Backbone, Runner

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from howfar import registry
 from howfar.arrays import Float64Array, group_numbers
-from howfar.cores import available_cores
+from howfar.cpu_cores import available_cores
 from howfar.distances.knn import neighbours as nearest_images
 from howfar.distances.mean_distances import energy_of_sums
 from howfar.io.partial_results import KeptArrays, code_stamp, digest, part_key
@@ -32,8 +32,8 @@ from howfar.pipeline.distance_bootstrap import (
 from howfar.pipeline.permutation_tests import permutation_p_value, relabellings_at_once, score_bytes
 from howfar.pipeline.rival_distances import FEWEST, MOST_DRAWS, defined, intervals, rival_p_values, rival_values
 from howfar.projection import Projection, Projector
-from howfar.projection.basis import itemsize
 from howfar.projection.gram_and_moments import DOUBLE, gram_columns, kept_moments, moment_rows, score_rows, subspace_columns
+from howfar.projection.pca_basis import itemsize
 from howfar.protocols import Rows, Runner
 from howfar.results import DatasetSummary, Features, Settings
 from howfar.significance import p_values, percentiles, resample_counts

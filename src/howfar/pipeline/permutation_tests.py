@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array
-from howfar.distances.pairwise import PAIRS_PER_TILE, SINGLE_FROM, in_single, quadratic_forms, row_sums
+from howfar.distances.pairwise_distances import PAIRS_PER_TILE, SINGLE_FROM, in_single, quadratic_forms, row_sums
 from howfar.errors import InputError
 from howfar.memory import at_a_time
 from howfar.pipeline.distance_bootstrap import PairGroups

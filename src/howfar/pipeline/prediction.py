@@ -20,19 +20,19 @@ from torch import nn
 
 from howfar.backbones.torch_backbone import resolve_device
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
-from howfar.data.bands_and_range import range_warning
+from howfar.data.bands_and_bit_depth import range_warning
 from howfar.data.binary_masks import read_mask, resize_mask
 from howfar.data.compact_item_table import Item, ItemTable
 from howfar.data.dataset_argument import parse_images
+from howfar.data.image_and_mask_folders import path_text
 from howfar.data.image_decoding import size as size_of
-from howfar.data.image_folder import path_text
 from howfar.data.prediction_maps import map_paths, signature_of, write_map
 from howfar.errors import ImageError, InputError, check_at_least
+from howfar.image_reading_options import READING as PIXELS
+from howfar.image_reading_options import PixelReading, file_and_reading
 from howfar.metrics import SegmentationScore, count, stack, summarise
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options_by_function import ModelOptions, PredictOptions
-from howfar.pixel_options import READING as PIXELS
-from howfar.pixel_options import PixelReading, file_and_reading
 from howfar.progress import bar, stage
 from howfar.results import Skipped
 from howfar.results.display_and_shared_records import NetworkReading, plain

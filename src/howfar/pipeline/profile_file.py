@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 
 from howfar.backbones import BackboneArgument, as_backbone
 from howfar.errors import MissingPathError, StoreError, one_line
-from howfar.io import array_archive
-from howfar.option_validation import picked, with_options
+from howfar.image_reading_options import READING
+from howfar.io import array_files_and_archives
+from howfar.option_checks_and_signatures import picked, with_options
 from howfar.options_by_function import BackboneOptions, ScorerOptions, ScoringOptions
-from howfar.pipeline.primary_profile import PrimaryReference
-from howfar.pipeline.scorer import NewImages, Scorer, arrivals, gathered, load_again
-from howfar.pixel_options import READING
+from howfar.pipeline.primary_reference import PrimaryReference
+from howfar.pipeline.profile_scorer import NewImages, Scorer, arrivals, gathered, load_again
 from howfar.projection import Basis
 from howfar.relation.site_judge import SiteJudge
 from howfar.results import Provenance, Skipped
@@ -112,7 +112,7 @@ class Profile(PrimaryReference):
         }
         manifest = document(self) | {"fits": None if self.judge is None else self.judge.fitted()}
         further = {name: array for name, array in (("own", self.own), ("groups", self.groups)) if array is not None}
-        array_archive.write(Path(file), manifest, arrays | further)
+        array_files_and_archives.write(Path(file), manifest, arrays | further)
         return Path(file)
 
     @classmethod
@@ -126,7 +126,7 @@ class Profile(PrimaryReference):
         if path.is_dir() and not (path / PROFILE).is_file():
             raise MissingPathError(f"{path} is a folder without {PROFILE}: pass a profile, or a run folder of howfar assess")
         path = place_of(path)
-        manifest, arrays = array_archive.read(path)
+        manifest, arrays = array_files_and_archives.read(path)
         if manifest.get("kind") != KIND:
             raise StoreError(f"{path} is no profile: pass a file that howfar profile -o wrote")
         if manifest.get("format") != FORMAT:

@@ -15,8 +15,8 @@ import numpy as np
 from howfar import registry
 from howfar.arrays import Float64Array
 from howfar.distances.frechet import frechet_of_draws
-from howfar.distances.mmd import Kernel, cubic, gaussian, kernel_forms, median_bandwidth, typical
-from howfar.distances.wasserstein import Slices
+from howfar.distances.mmd_and_kid import Kernel, cubic, gaussian, kernel_forms, median_bandwidth, typical
+from howfar.distances.sliced_wasserstein import Slices
 from howfar.errors import InputError
 from howfar.pipeline.distance_bootstrap import Counts, Ends, PairGroups
 from howfar.pipeline.permutation_tests import pair_labellings

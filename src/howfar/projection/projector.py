@@ -19,7 +19,8 @@ from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError, check_at_least, check_choice
 from howfar.memory import beside
 from howfar.options import DEFAULT_COMPONENTS, Scales, Space
-from howfar.projection.basis import (
+from howfar.projection.gram_and_moments import Gram, Moments, both_grams, cross_gram, joined, kept_moments, merge
+from howfar.projection.pca_basis import (
     ROUNDING_SINGLE,
     Basis,
     Blocks,
@@ -40,7 +41,6 @@ from howfar.projection.basis import (
     squares,
     typical_square,
 )
-from howfar.projection.gram_and_moments import Gram, Moments, both_grams, cross_gram, joined, kept_moments, merge
 from howfar.projection.pca_cache import CachedRows, gram_of, held, moments_of
 from howfar.protocols import Rows
 

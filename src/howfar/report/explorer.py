@@ -12,18 +12,18 @@ from markupsafe import Markup
 from numpy.typing import NDArray
 
 from howfar.backbones import Options
-from howfar.backbones.published_transformers import reads_text, text_tower
+from howfar.backbones.published_vision_models import reads_text, text_tower
 from howfar.errors import InputError, MissingPathError, StoreError
+from howfar.explore.image_rows_and_positions import RunImages, adaptation_points, masks_in, points_of
+from howfar.explore.notebook_widget import Explorer
 from howfar.explore.page_data import PageParts, in_levels, page_data
-from howfar.explore.points import RunImages, adaptation_points, masks_in, points_of
-from howfar.explore.run_pictures import MOST_ROWS, masks_of, sample, thumbnails
-from howfar.explore.server import KEPT, Response, RunSite
-from howfar.explore.widget import Explorer
+from howfar.explore.page_server_and_picks import KEPT, Response, RunSite
+from howfar.explore.run_photographs_and_masks import MOST_ROWS, masks_of, sample, thumbnails
+from howfar.image_reading_options import READING
 from howfar.io.file_location import absolute
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options import Maps, Stored
 from howfar.options_by_function import PageOptions
-from howfar.pixel_options import READING
 from howfar.report.page import SECTION, RunResults, SectionKind, fill
 from howfar.report.section import Section
 from howfar.results import Comparison, Relation
@@ -127,8 +127,8 @@ _BLOCK: Final = 10_000
 def search_of(comparison: Comparison, store: Stored = None) -> tuple[Similarity | None, str]:
     """Return a function from a text to the cosine of each image with it, or None and a sentence that says why not.
 
-    The images are those of `howfar.explore.points.points_of`, in that order; the function raises `HowfarError` where the text
-    tower or the stored features cannot be had.
+    The images are those of `howfar.explore.image_rows_and_positions.points_of`, in that order; the function raises
+    `HowfarError` where the text tower or the stored features cannot be had.
     """
     backbone = comparison.backbone
     if not reads_text(backbone.identity) or not comparison.options:

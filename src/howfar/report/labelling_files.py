@@ -17,13 +17,13 @@ from howfar.data.annotation_formats import label_studio_interface, write_coco, w
 from howfar.data.annotations import CATEGORY, FirstLabels, MarkedImage
 from howfar.data.image_bytes import is_member
 from howfar.data.image_decoding import size
-from howfar.data.image_lists import list_line
+from howfar.data.image_tables_and_lists import list_line
 from howfar.data.label_files import IMAGE, LABEL
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.figures.contact_sheets import ContactImage, contact_sheet, sheet
 from howfar.figures.style import name_text
 from howfar.formatting_and_escaping import cell, unguarded
-from howfar.io.atomic import replace, replace_text
+from howfar.io.atomic_writes import replace, replace_text
 from howfar.io.file_location import is_in_memory
 from howfar.report.report_figures import save
 from howfar.report.section import plural

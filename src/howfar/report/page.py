@@ -14,11 +14,11 @@ import pandas as pd
 from markupsafe import Markup, escape
 
 from howfar.errors import InputError, StoreError
-from howfar.explore.points import RunImages, points_of
+from howfar.explore.image_rows_and_positions import RunImages, points_of
 from howfar.formatting_and_escaping import format_number, printable_lines
 from howfar.glossary import terms_in
-from howfar.io.atomic import replace_text
-from howfar.io.lock import locked
+from howfar.io.atomic_writes import replace_text
+from howfar.io.file_locks import locked
 from howfar.report import section as doc
 from howfar.report.report_figures import Figures, check_unchanged
 from howfar.results import Comparison, Relation

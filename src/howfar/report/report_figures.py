@@ -19,9 +19,9 @@ from howfar import registry
 from howfar.errors import StoreError
 from howfar.figures import Caption, registration
 from howfar.figures.style import GRID, INK, MUTED, PAPER, for_phone, prepare, wrapped
-from howfar.io.atomic import replace, replace_text, staging
+from howfar.io.atomic_writes import replace, replace_text, staging
 from howfar.io.file_location import absolute
-from howfar.io.lock import locked
+from howfar.io.file_locks import locked
 from howfar.results.checksums_and_overwrite_guard import MARK, PICTURES, RUN
 from howfar.results.result import Result
 

@@ -13,8 +13,8 @@ from markupsafe import Markup
 from howfar import registry
 from howfar.formatting_and_escaping import cell as guarded_cell
 from howfar.formatting_and_escaping import printable
-from howfar.io import atomic
-from howfar.io.atomic import replace_text
+from howfar.io import atomic_writes
+from howfar.io.atomic_writes import replace_text
 from howfar.report import section as doc
 from howfar.report.page import write_page
 from howfar.report.report_figures import Figures, PageFigure, embed, runs_of, save, tolerated
@@ -92,7 +92,7 @@ def _filled(
                 folder, figure = root / FIGURES, part.draw()
                 folder.mkdir(parents=True, exist_ok=True)
                 embedded = embed(figure, name, folder, run=result.run_id)
-                atomic.replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata=described))
+                atomic_writes.replace(folder / f"{name}.pdf", partial(save, figure, kind="pdf", metadata=described))
                 files = tuple(f"{FIGURES}/{name}.{ending}" for ending in ("png", "svg", "pdf"))
                 parts.append(replace(part, drawn=PageFigure(embedded, part.caption), files=files))
             else:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from howfar.formatting_and_escaping import format_interval, in_units, per
+from howfar.image_reading_options import counted_as
 from howfar.io.embedded_checksum import SEAL
 from howfar.io.file_location import absolute
-from howfar.pixel_options import counted_as
 from howfar.results.checksums_and_overwrite_guard import check_document, stale_pictures
 from howfar.results.display_and_shared_records import Cells
 from howfar.results.result import SingleFile

@@ -268,7 +268,7 @@ class Comparison(RecordedResult):
 
         Returns
         -------
-        howfar.explore.widget.Explorer
+        howfar.explore.notebook_widget.Explorer
             Shows itself where it ends a cell. Its ``picked`` and ``selected`` are pandas DataFrames of what was collected and
             of what passes all filters.
 

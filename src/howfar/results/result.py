@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Final, Self, get_type_hints
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, StoreError, UnknownNameError, one_line, rule_broken
-from howfar.io.atomic import cut_off, move_in, naming, replace, staging
+from howfar.io.atomic_writes import cut_off, move_in, naming, replace, staging
 from howfar.io.embedded_checksum import SEAL, UNSEALED, sealed
 from howfar.io.file_location import absolute
-from howfar.io.lock import locked
+from howfar.io.file_locks import locked
 from howfar.io.untrusted_parquet import read_frame
 from howfar.results import checksums_and_overwrite_guard as file_guard
 from howfar.results.display_and_shared_records import Provenance, Shown, plain

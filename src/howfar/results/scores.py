@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from howfar.formatting_and_escaping import NOT_KNOWN, format_interval, format_number, format_p, per
-from howfar.pixel_options import counted_as
+from howfar.image_reading_options import counted_as
 from howfar.results.display_and_shared_records import Cells, Shown, Skipped, plain
 from howfar.results.relation_result import Failures, Gate, SetEstimate
 
@@ -37,7 +37,7 @@ class Score:
     predicted, predicted_low, predicted_high, estimator
         Predicted performance, its interval, and the estimator that made it.
     flag, reason
-        Whether it probably fails, and why; `howfar.pipeline.scorer` has the rule.
+        Whether it probably fails, and why; `howfar.pipeline.profile_scorer` has the rule.
     readings
         What the gate reads of it, by the names of columns; kept out of tables and JSON.
     """

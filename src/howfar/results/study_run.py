@@ -8,9 +8,9 @@ from typing import Any, ClassVar, Self
 from howfar import registry
 from howfar.errors import UnknownNameError
 from howfar.formatting_and_escaping import duration
-from howfar.io.atomic import replace
+from howfar.io.atomic_writes import replace
 from howfar.io.file_location import absolute
-from howfar.option_validation import nearest
+from howfar.option_checks_and_signatures import nearest
 from howfar.results.display_and_shared_records import Cells
 from howfar.results.result import PART, Result, StudyResult
 

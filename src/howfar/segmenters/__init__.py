@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from howfar import registry
 from howfar.errors import InputError, MissingPathError, rule_broken
-from howfar.option_validation import nearest
+from howfar.option_checks_and_signatures import nearest
 from howfar.weights.hub_downloads import SAM_BASE
 
 __all__ = [

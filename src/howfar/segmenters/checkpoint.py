@@ -15,7 +15,7 @@ from safetensors.torch import save
 from torch import Tensor, nn
 
 from howfar.errors import InputError, MissingPathError, StoreError, option
-from howfar.io.atomic import replace
+from howfar.io.atomic_writes import replace
 from howfar.results import Provenance
 from howfar.results.display_and_shared_records import plain
 from howfar.segmenters import restore_segmenter

@@ -29,9 +29,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import InputError, StoreError, one_line
-from howfar.io.atomic import appearing
+from howfar.io.atomic_writes import appearing
 from howfar.io.file_location import EXTRAS, as_location, file_system, is_url
-from howfar.io.lock import LOCKS, Share, alone, held, locked
+from howfar.io.file_locks import LOCKS, Share, alone, held, locked
 
 _held: WeakSet[Share] = WeakSet()
 _lock = Lock()

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from howfar.errors import InputError, MissingPathError, StoreError, option
-from howfar.io.atomic import TEMPORARY
+from howfar.io.atomic_writes import TEMPORARY
 from howfar.memory import parse_size
 from howfar.store import shards
 from howfar.store.feature_store import DIGITS, NAME, SHARDS, ManifestDamagedError, default_root, feature_key, parse_manifest

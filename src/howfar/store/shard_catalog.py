@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import StoreError
-from howfar.io.atomic import TEMPORARY
-from howfar.io.lock import locked
+from howfar.io.atomic_writes import TEMPORARY
+from howfar.io.file_locks import locked
 from howfar.store import shards
 from howfar.store.folders import FileMatrix, Folder, ShardDamagedError, ShardGoneError, as_store_errors
 from howfar.store.shards import ABSENT, ARRAY, INDEX, Shard, ShardFormat, checksums_of

@@ -21,7 +21,7 @@ import numpy as np
 import xxhash
 from numpy.typing import NDArray
 
-from howfar.io.lock import locked
+from howfar.io.file_locks import locked
 from howfar.store.shards import Shard, digest_of, digests_of
 
 FILE: Final = "index.sqlite"

@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 
 from howfar.arrays import group_numbers
 from howfar.data import Dataset
-from howfar.data.image_lists import why_no_text
+from howfar.data.image_tables_and_lists import why_no_text
 from howfar.errors import InputError
 from howfar.formatting_and_escaping import printable
 from howfar.io.file_location import Url
-from howfar.option_validation import nearest
+from howfar.option_checks_and_signatures import nearest
 from howfar.pipeline.pair_measurement import KEPT
 from howfar.pipeline.permutation_tests import SliceEnergy, slice_energies
 from howfar.random_streams import stream

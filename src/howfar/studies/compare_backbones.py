@@ -13,7 +13,7 @@ from howfar.data import Dataset, DatasetArgument, DatasetsArgument
 from howfar.errors import InputError
 from howfar.experiment_tracking import Log, check_tracker, log_result
 from howfar.memory import within
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options_by_function import BackboneOptions, CompareOptions, CompareSettings
 from howfar.pipeline.pair_measurement import forget_pairs
 from howfar.protocols import Backbone

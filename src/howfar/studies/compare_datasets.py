@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from howfar.arrays import group_numbers
 from howfar.backbones import BackboneArgument, as_loaded, load_backbone
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
-from howfar.data.name_attributes import grouped
+from howfar.data.image_groups_and_variations import grouped
 from howfar.distances.mean_distances import self_distance
 from howfar.errors import InputError
 from howfar.experiment_tracking import Log, check_tracker, log_result
+from howfar.image_reading_options import READING, PixelReading
 from howfar.memory import beside, within
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, CompareOptions, CompareSettings
 from howfar.pipeline.distance_bootstrap import ROUNDING
@@ -34,8 +35,7 @@ from howfar.pipeline.pair_measurement import (
     kept,
     measured_pairs,
 )
-from howfar.pipeline.primary_profile import GATE_COLUMNS, PrimaryReference
-from howfar.pixel_options import READING, PixelReading
+from howfar.pipeline.primary_reference import GATE_COLUMNS, PrimaryReference
 from howfar.progress import bar, doing
 from howfar.protocols import Backbone
 from howfar.results import Comparison, Features, Leak, Provenance, Relation, Settings

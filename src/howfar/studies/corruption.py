@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument, Item, content_hash, decode, each_dataset, read_bytes
 from howfar.data.binary_masks import Mask
 from howfar.data.dataset_argument import parse_images
-from howfar.data.image_folder import path_text
+from howfar.data.image_and_mask_folders import path_text
 from howfar.data.prediction_maps import map_paths, write_map
 from howfar.errors import HowfarError, ImageError, InputError, one_line, option
-from howfar.io.atomic import replace_text
+from howfar.io.atomic_writes import replace_text
 from howfar.io.file_location import ready_folder
-from howfar.io.lock import locked
-from howfar.option_validation import checked, picked, with_options
+from howfar.io.file_locks import locked
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options_by_function import CorruptOptions, ModelOptions
 from howfar.perturb import LabelledPerturbation, labelled_every, labelled_named
 from howfar.perturb.corruptions import inpaint

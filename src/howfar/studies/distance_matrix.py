@@ -17,15 +17,15 @@ import pandas as pd
 
 from howfar.backbones import BackboneArgument, as_loaded
 from howfar.data import DatasetsArgument
-from howfar.data.name_attributes import grouped
+from howfar.data.image_groups_and_variations import grouped
 from howfar.errors import InputError
-from howfar.io.atomic import replace_text
+from howfar.io.atomic_writes import replace_text
 from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
-from howfar.io.lock import alone
+from howfar.io.file_locks import alone
 from howfar.io.partial_results import digest, part_key
 from howfar.io.untrusted_parquet import read_frame
 from howfar.memory import within
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, CompareSettings, MatrixOptions
 from howfar.pipeline.distance_bootstrap import PairGroups

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from howfar.data import Dataset, DatasetArgument, parse
-from howfar.data.image_folder import path_text
-from howfar.data.name_attributes import HashedDataset, fits
+from howfar.data.image_and_mask_folders import path_text
+from howfar.data.image_groups_and_variations import HashedDataset, fits
 from howfar.errors import InputError, option
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options_by_function import EvaluateOptions, ModelOptions
 from howfar.results import Evaluation, Skipped
 from howfar.segmenters.checkpoint import CheckpointCard

@@ -7,11 +7,11 @@ from typing import Unpack
 from howfar import protocols
 from howfar.backbones import BackboneArgument, as_backbone
 from howfar.data import Dataset, DatasetsArgument
-from howfar.data.embeddings import FORMATS, FeatureTable, check_further_columns, check_target, write_features
+from howfar.data.embedding_files import FORMATS, FeatureTable, check_further_columns, check_target, write_features
 from howfar.errors import InputError
 from howfar.io.file_location import absolute, ready_file
 from howfar.memory import within
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, EmbedOptions
 from howfar.pipeline.embedding import embed_all

@@ -14,9 +14,9 @@ from howfar.arrays import Float64Array
 from howfar.backbones import load_backbone
 from howfar.data import parse
 from howfar.errors import InputError, MissingExtraError, MissingPathError, StoreError
+from howfar.image_reading_options import READING, reading_pixels
 from howfar.options import Maps, Stored
 from howfar.pipeline.pair_measurement import KEPT, projector_of
-from howfar.pixel_options import READING, reading_pixels
 from howfar.results import Comparison, Features, Settings
 from howfar.results.comparison_result import ImageMap
 from howfar.results.display_and_shared_records import Provenance

@@ -24,16 +24,16 @@ from howfar.data.annotations import CATEGORY, LabelExport, LabelNames, Mark, Mar
 from howfar.data.binary_masks import read_mask
 from howfar.data.dataset import examples
 from howfar.data.dataset_argument import parse_images
+from howfar.data.image_and_mask_folders import natural_key, stem, walk
 from howfar.data.image_bytes import check_files
 from howfar.data.image_decoding import size
-from howfar.data.image_folder import natural_key, stem, walk
 from howfar.data.label_files import KINDS, matched, read_export
-from howfar.data.untrusted_files import readable
+from howfar.data.untrusted_documents_and_tables import readable
 from howfar.errors import ImageError, InputError, option
 from howfar.formatting_and_escaping import cell, printable
-from howfar.io.atomic import cut_off, staging
+from howfar.io.atomic_writes import cut_off, staging
 from howfar.io.file_location import absolute, is_url, ready_folder
-from howfar.option_validation import checked, with_options
+from howfar.option_checks_and_signatures import checked, with_options
 from howfar.options_by_function import LabelImportOptions
 from howfar.results import Selection
 from howfar.results.selection_result import ImportedLabel, LabelImport

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar.arrays import Float64Array, group_numbers
 from howfar.backbones import load_backbone
-from howfar.backbones.handcrafted import NAME as HASH
-from howfar.backbones.handcrafted import has_structure, mirrored
+from howfar.backbones.handcrafted_features import NAME as HASH
+from howfar.backbones.handcrafted_features import has_structure, mirrored
 from howfar.data import Dataset
 from howfar.errors import InputError
 from howfar.options import LeakHandling

@@ -10,17 +10,17 @@ import pandas as pd
 
 from howfar.backbones import BackboneArgument, as_loaded, is_stored
 from howfar.data import DatasetArgument, DatasetsArgument, parse
-from howfar.data.name_attributes import grouped
+from howfar.data.image_groups_and_variations import grouped
 from howfar.errors import InputError
 from howfar.memory import within
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import BackboneOptions, CompareSettings, ProfileOptions
 from howfar.pipeline.embedding import embed_all
 from howfar.pipeline.pair_measurement import check_plan
-from howfar.pipeline.primary_profile import PrimaryReference
+from howfar.pipeline.primary_reference import PrimaryReference
 from howfar.pipeline.profile_file import Profile
-from howfar.pipeline.scorer import check_same
+from howfar.pipeline.profile_scorer import check_same
 from howfar.progress import doing
 from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation, Features, Settings

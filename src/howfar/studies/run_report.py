@@ -5,9 +5,9 @@ from typing import Unpack
 
 from howfar import registry
 from howfar.errors import HowfarError, InputError, StoreError, one_line
-from howfar.io.atomic import cut_off
+from howfar.io.atomic_writes import cut_off
 from howfar.io.file_location import absolute
-from howfar.option_validation import checked, with_options
+from howfar.option_checks_and_signatures import checked, with_options
 from howfar.options_by_function import PageOptions
 from howfar.progress import doing
 from howfar.results import Comparison

@@ -17,7 +17,7 @@ from howfar.arrays import Float64Array, group_numbers
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.annotations import FirstLabels, label_names
 from howfar.data.dataset import examples
-from howfar.data.image_lists import match_list, read_list
+from howfar.data.image_tables_and_lists import match_list, read_list
 from howfar.data.prediction_maps import map_endings, read_prediction
 from howfar.errors import HowfarError, InputError, StoreError
 from howfar.io.file_location import absolute, ready_folder
@@ -25,7 +25,7 @@ from howfar.metrics.image_structure import FEATURES as REGION_FEATURES
 from howfar.metrics.image_structure import MOST, foreground_regions, ridge_response
 from howfar.metrics.label_free_signals import class_entropy
 from howfar.metrics.multiclass import METRIC
-from howfar.option_validation import checked, with_options
+from howfar.option_checks_and_signatures import checked, with_options
 from howfar.options_by_function import SelectOptions
 from howfar.pipeline.pair_measurement import KEPT
 from howfar.protocols import Strategy

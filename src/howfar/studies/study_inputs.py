@@ -9,7 +9,7 @@ import numpy as np
 
 from howfar.arrays import ArrayRows
 from howfar.backbones import BackboneArgument, as_backbone
-from howfar.cores import available_cores
+from howfar.cpu_cores import available_cores
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument, each_dataset, parse
 from howfar.data.dataset_argument import location_and_name
 from howfar.data.image_bytes import keep_with

@@ -19,10 +19,10 @@ from howfar.data.class_names_and_predictions import (
     read_classes,
 )
 from howfar.data.dataset import entries_of, examples
-from howfar.data.image_folder import path_text
+from howfar.data.image_and_mask_folders import path_text
 from howfar.data.label_files import read_class_labels
 from howfar.data.python_objects import labelled
-from howfar.data.untrusted_files import TABLES, column_roles
+from howfar.data.untrusted_documents_and_tables import TABLES, column_roles
 from howfar.errors import InputError, blaming
 from howfar.metrics.classification import CLASSIFICATION, class_signals
 from howfar.relation.labelled_images import CLASS_SIGNALS, CONFIDENCE

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.annotations import FirstLabels
 from howfar.data.class_names_and_predictions import class_names
+from howfar.data.image_and_mask_folders import path_text, walk
 from howfar.data.image_decoding import size
-from howfar.data.image_folder import path_text, walk
 from howfar.data.label_files import masks_below
 from howfar.data.prediction_maps import MatchedMaps, map_endings, match_maps, read_class_map, read_class_mask
 from howfar.errors import HowfarError, ImageError, InputError, blaming

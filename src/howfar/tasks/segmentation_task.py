@@ -16,17 +16,17 @@ from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.annotations import CATEGORY, FirstLabels
 from howfar.data.binary_masks import read_mask
 from howfar.data.dataset import examples
+from howfar.data.image_and_mask_folders import counted
 from howfar.data.image_decoding import size
-from howfar.data.image_folder import counted
 from howfar.data.label_files import read_labels
 from howfar.data.prediction_maps import MatchedMaps, made_with, read_prediction
 from howfar.errors import ImageError, InputError, blaming, option
+from howfar.image_reading_options import by_colour
 from howfar.metrics import THRESHOLDS, Counts, at_threshold, best_per_image, histogram, stack, summarise, threshold_index
 from howfar.metrics.label_free_signals import foreground_confidence
 from howfar.metrics.metric_interface import defined
 from howfar.metrics.probability_maps import as_levels
 from howfar.metrics.threshold_counts import as_tolerance
-from howfar.pixel_options import by_colour
 from howfar.relation.labelled_images import AGREEMENTS, CONFIDENCES, FLIP_OVERLAP, SHAPES, SOFT_F, TILE_AGREEMENT
 from howfar.results import Evaluation
 from howfar.results.evaluation_result import PERFORMANCE_NAMES

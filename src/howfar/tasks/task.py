@@ -13,12 +13,12 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.annotations import FirstLabels
 from howfar.data.dataset import entries_of, examples
-from howfar.data.image_folder import counted, path_text, stem
+from howfar.data.image_and_mask_folders import counted, path_text, stem
 from howfar.data.prediction_maps import match_maps
 from howfar.errors import HowfarError, ImageError, InputError, blaming, option
 from howfar.metrics import Metric
 from howfar.metrics.metric_interface import defined
-from howfar.option_validation import nearest
+from howfar.option_checks_and_signatures import nearest
 from howfar.progress import bar
 from howfar.results import Evaluation, Provenance, Skipped
 from howfar.runners import LocalRunner

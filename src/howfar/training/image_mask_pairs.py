@@ -17,9 +17,9 @@ from PIL import Image
 from howfar.data import Dataset, DatasetArgument, content_hash, decode, read_bytes
 from howfar.data.binary_masks import Mask, mask_content, resize_mask
 from howfar.data.dataset_argument import parse_images
-from howfar.data.image_folder import path_text
-from howfar.data.image_lists import match_list, read_list
-from howfar.data.name_attributes import guess_photographs
+from howfar.data.image_and_mask_folders import path_text
+from howfar.data.image_groups_and_variations import guess_photographs
+from howfar.data.image_tables_and_lists import match_list, read_list
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import absolute
 from howfar.progress import bar

@@ -18,7 +18,7 @@ from howfar import registry
 from howfar.errors import InputError
 from howfar.experiment_tracking import Tracking
 from howfar.formatting_and_escaping import duration
-from howfar.io.atomic import replace
+from howfar.io.atomic_writes import replace
 from howfar.memory import budget
 from howfar.metrics.threshold_counts import Counts, count, ods, stack
 from howfar.progress import bar, tell

@@ -15,20 +15,20 @@ import torch
 from torch import Tensor
 
 from howfar.backbones.torch_backbone import resolve_device
-from howfar.cores import LIMIT as THREAD_LIMIT
-from howfar.cores import available_cores
+from howfar.cpu_cores import LIMIT as THREAD_LIMIT
+from howfar.cpu_cores import available_cores
 from howfar.data import DatasetArgument
 from howfar.data.dataset_argument import parse_images
 from howfar.errors import HowfarError, InputError, check_at_least, needing
 from howfar.experiment_tracking import Log, Tracking, check_tracker
+from howfar.image_reading_options import READING as PIXELS
+from howfar.image_reading_options import file_and_reading
 from howfar.io.file_location import ready_file
-from howfar.io.lock import locked
+from howfar.io.file_locks import locked
 from howfar.io.partial_results import STATE, TRACKED, part_key, remove_abandoned
 from howfar.memory import within
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options_by_function import TrainKeywords, TrainOptions
-from howfar.pixel_options import READING as PIXELS
-from howfar.pixel_options import file_and_reading
 from howfar.progress import stage
 from howfar.segmenters import build_segmenter, restore_segmenter, segmenter_family
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard

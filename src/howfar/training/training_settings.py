@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from howfar import options, registry
 from howfar.errors import InputError, option
-from howfar.option_validation import checked, declared, picked, refuse_unknown
+from howfar.option_checks_and_signatures import checked, declared, picked, refuse_unknown
 from howfar.options_by_function import TrainKeywords
 from howfar.segmenters import SegmenterFamily
 

@@ -14,11 +14,11 @@ from PIL import Image
 import howfar
 from howfar.adaptation_ways import TUNED
 from howfar.data import Dataset, content_hash
-from howfar.data.name_attributes import HashedDataset
+from howfar.data.image_groups_and_variations import HashedDataset
 from howfar.demo import write_dataset
 from howfar.errors import HowfarError, InputError, LeakError
 from howfar.metrics import at_threshold, ods
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import AdaptOptions
 from howfar.relation.performance_by_distance import split as split_at
 from howfar.results import Evaluation

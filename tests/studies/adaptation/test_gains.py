@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import AdaptOptions
 from howfar.studies.adaptation.adaptation_tables import (
     ADAPTING,

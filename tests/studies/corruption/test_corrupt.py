@@ -15,7 +15,7 @@ from howfar.data import Dataset, content_hash, read_mask
 from howfar.data.prediction_maps import write_map
 from howfar.demo import write_dataset
 from howfar.errors import InputError, MissingPathError, UnknownNameError
-from howfar.io.lock import locked
+from howfar.io.file_locks import locked
 from howfar.perturb import labelled_named
 from howfar.pipeline.prediction import predict
 from howfar.results import Evaluation

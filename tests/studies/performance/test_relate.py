@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 import howfar
 from howfar.errors import InputError, MissingPathError
-from howfar.pipeline.primary_profile import GATE_COLUMNS
+from howfar.pipeline.primary_reference import GATE_COLUMNS
 from howfar.results import Comparison, Evaluation, Relation, RelationSettings, SetEstimate
 from howfar.studies.performance.image_performance import Matched, read_performances
 from howfar.studies.performance.relate import relate, relation_notes

@@ -9,10 +9,10 @@ import jsonschema
 import pytest
 
 from howfar import registry
-from howfar.data.paper_datasets import catalogue
+from howfar.data.paper_datasets_and_checks import catalogue
 from howfar.demo import write_dataset
 from howfar.errors import MissingPathError
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import StudyFileOptions
 from howfar.studies.study_file.read_study_file import json_schema
 from howfar.studies.study_file.run_and_estimate import plan_of, study

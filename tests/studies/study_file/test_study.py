@@ -14,8 +14,8 @@ import howfar
 from howfar import registry
 from howfar.cli.main import run
 from howfar.errors import InputError
-from howfar.io.lock import alone
-from howfar.option_validation import declared
+from howfar.io.file_locks import alone
+from howfar.option_checks_and_signatures import declared
 from howfar.options_by_function import (
     AdaptOptions,
     BackboneOptions,

@@ -6,9 +6,9 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from howfar.data.containers.container import Container, ContainerListing, Member
-from howfar.data.containers.parquet import ArrowImages, ParquetFile, ParquetImages
-from howfar.data.containers.tar import TarShard
+from howfar.data.containers.container_base_classes import Container, ContainerListing, Member
+from howfar.data.containers.parquet_and_arrow import ArrowImages, ParquetFile, ParquetImages
+from howfar.data.containers.tar_shards import TarShard
 from howfar.io.file_location import Location, stamp
 
 KINDS: Final[dict[str, Callable[[Any], Container]]] = {

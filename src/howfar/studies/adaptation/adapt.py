@@ -17,12 +17,12 @@ from howfar import registry
 from howfar.adaptation_ways import THEN, TUNED, Given, Steps, adapted, steps_of
 from howfar.data import Dataset, DatasetArgument, content_hash, read_bytes
 from howfar.data.dataset_argument import parse_images
-from howfar.data.name_attributes import HashedDataset
+from howfar.data.image_groups_and_variations import HashedDataset
 from howfar.errors import HowfarError, InputError, option
 from howfar.experiment_tracking import Log, check_tracker, log_result
 from howfar.io.file_location import absolute
 from howfar.io.partial_results import part_key, remove_abandoned
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options_by_function import AdaptOptions, BakeoffOptions, TrainingOptions
 from howfar.pipeline.embedding import check_reach
 from howfar.pipeline.prediction import Model, load_model, predict

@@ -13,8 +13,8 @@ from scipy.special import stdtrit
 from howfar.adaptation_ways import steps_of
 from howfar.arrays import Float64Array
 from howfar.data import Dataset
-from howfar.data.image_folder import path_text
-from howfar.data.name_attributes import HashedDataset
+from howfar.data.image_and_mask_folders import path_text
+from howfar.data.image_groups_and_variations import HashedDataset
 from howfar.errors import InputError, LeakError
 from howfar.metrics import at_threshold, f, ods, threshold_index
 from howfar.options_by_function import AdaptOptions

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Final
 from pydantic import Field, SerializerFunctionWrapHandler, create_model, model_serializer
 
 from howfar.errors import HowfarError, InputError
-from howfar.option_validation import checked, declared, picked
+from howfar.option_checks_and_signatures import checked, declared, picked
 from howfar.options_by_function import AdaptOptions, SegmenterOptions, TrainingOptions
 from howfar.results.adaptation_result import Adaptations
 from howfar.segmenters import segmenter_family

@@ -13,10 +13,11 @@ import numpy as np
 
 from howfar.backbones import BackboneArgument
 from howfar.data import Dataset, DatasetArgument, DatasetsArgument
-from howfar.data.name_attributes import grouped
+from howfar.data.image_groups_and_variations import grouped
 from howfar.errors import HowfarError, InputError
+from howfar.image_reading_options import reading_asked
 from howfar.io.file_location import absolute, as_location
-from howfar.option_validation import checked, command_words, declared, picked, with_options
+from howfar.option_checks_and_signatures import checked, command_words, declared, picked, with_options
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import (
     AssessOptions,
@@ -29,7 +30,6 @@ from howfar.options_by_function import (
 from howfar.pipeline.pair_measurement import forget_pairs
 from howfar.pipeline.prediction import ModelArgument
 from howfar.pipeline.profile_file import PROFILE, Profile
-from howfar.pixel_options import reading_asked
 from howfar.progress import stage
 from howfar.relation.labelled_images import EVERY_SIGNAL, HISTOGRAM
 from howfar.relation.site_judge import AUTO, MEAN

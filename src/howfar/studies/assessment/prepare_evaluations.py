@@ -11,11 +11,11 @@ from howfar.data import Dataset
 from howfar.data.box_files import read_document
 from howfar.data.image_decoding import size
 from howfar.data.prediction_maps import match_maps
-from howfar.data.untrusted_files import TABLES
+from howfar.data.untrusted_documents_and_tables import TABLES
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.formatting_and_escaping import share
 from howfar.metrics import f_per_image, threshold_index
-from howfar.option_validation import picked
+from howfar.option_checks_and_signatures import picked
 from howfar.options_by_function import AssessOptions, FedOptions, TaskOptions
 from howfar.pipeline.prediction import LARGER, Model, load_model, predict
 from howfar.results import Evaluation

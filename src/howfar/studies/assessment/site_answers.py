@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 import pandas as pd
 
 from howfar.formatting_and_escaping import in_units, per, percentage_of, says_nothing
-from howfar.pixel_options import counted_as
+from howfar.image_reading_options import counted_as
 from howfar.results import Relation, SetEstimate
 from howfar.results.assessment_result import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
 from howfar.results.evaluation_result import PERFORMANCE_NAMES

@@ -30,7 +30,7 @@ from scipy.special import ndtri
 
 from howfar import registry
 from howfar.arrays import Float64Array, as_row
-from howfar.data.untrusted_files import check_separator, readable
+from howfar.data.untrusted_documents_and_tables import check_separator, readable
 from howfar.errors import InputError, MissingPathError, UnknownNameError, one_line
 from howfar.io.untrusted_parquet import read_frame
 from howfar.progress import doing

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from howfar import sampling
 from howfar.arrays import Float64Array, group_numbers
-from howfar.data.image_folder import path_text
+from howfar.data.image_and_mask_folders import path_text
 from howfar.errors import InputError, option
 from howfar.metrics import THRESHOLDS
 from howfar.random_streams import stream

@@ -17,9 +17,9 @@ from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument, Item, content_hash, read_bytes
 from howfar.data.dataset import examples
 from howfar.errors import HowfarError, ImageError, InputError
-from howfar.option_validation import with_options
+from howfar.image_reading_options import reading_pixels
+from howfar.option_checks_and_signatures import with_options
 from howfar.options_by_function import VerifyOptions
-from howfar.pixel_options import reading_pixels
 from howfar.results.certificate_result import Certificate, Step
 from howfar.results.display_and_shared_records import Cells
 from howfar.studies.certification.certified_quantity import SIZE, VALUES, Question, look, parse_until

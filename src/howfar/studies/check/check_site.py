@@ -19,14 +19,14 @@ from howfar.backbones import BackboneArgument
 from howfar.data import content_hash, read_bytes
 from howfar.data.compact_item_table import Item
 from howfar.errors import ImageError, InputError
+from howfar.image_reading_options import counted_as
 from howfar.io.file_location import absolute, ready_folder
 from howfar.metrics.classification import CORRECT
 from howfar.metrics.multiclass import METRIC as CLASSES
-from howfar.option_validation import command_words, with_options
+from howfar.option_checks_and_signatures import command_words, with_options
 from howfar.options_by_function import ScorerOptions, ScoringOptions
 from howfar.pipeline.profile_file import Profile, place_of
-from howfar.pipeline.scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
-from howfar.pixel_options import counted_as
+from howfar.pipeline.profile_scorer import FAR, OWN_SUBSPACE, Group, NewImages, arrivals
 from howfar.relation.site_judge import judgement_of
 from howfar.results import Evaluation
 from howfar.results.certificate_result import Certificate

@@ -11,7 +11,7 @@ import numpy as np
 
 from howfar.errors import InputError, StoreError, one_line
 from howfar.io.file_location import absolute
-from howfar.io.lock import locked
+from howfar.io.file_locks import locked
 from howfar.results.check_result import OVER_TIME, AlarmReading, CheckedDataset, Decision, LogRow, Outcome
 from howfar.results.display_and_shared_records import plain
 from howfar.significance import sequential_alarm as alarms

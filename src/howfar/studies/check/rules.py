@@ -17,10 +17,10 @@ from scipy.stats import norm
 
 from howfar.errors import InputError, one_line, rule_broken
 from howfar.formatting_and_escaping import format_interval, per, share_interval
-from howfar.io.atomic import write_new_text
+from howfar.io.atomic_writes import write_new_text
 from howfar.io.file_location import settings_text
-from howfar.option_validation import nearest
-from howfar.pipeline.scorer import CONSTANT
+from howfar.option_checks_and_signatures import nearest
+from howfar.pipeline.profile_scorer import CONSTANT
 from howfar.relation.gate import CERTIFY
 from howfar.relation.site_judge import SiteJudge
 from howfar.results.certificate_result import Certificate

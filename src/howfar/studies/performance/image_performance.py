@@ -12,9 +12,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
-from howfar.data.name_attributes import fits, image_groups
+from howfar.data.image_groups_and_variations import fits, image_groups
 from howfar.data.prediction_maps import network_of
-from howfar.data.untrusted_files import check_separator, number_remedy, readable, renamed_columns
+from howfar.data.untrusted_documents_and_tables import check_separator, number_remedy, readable, renamed_columns
 from howfar.errors import InputError, MissingPathError, option
 from howfar.io.file_location import as_location, was_url
 from howfar.io.untrusted_parquet import read_frame

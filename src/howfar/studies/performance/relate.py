@@ -11,15 +11,15 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from howfar.arrays import group_numbers
-from howfar.data.name_attributes import look_tiled, pattern_of, tiles
-from howfar.data.untrusted_files import column_roles
+from howfar.data.image_groups_and_variations import look_tiled, pattern_of, tiles
+from howfar.data.untrusted_documents_and_tables import column_roles
 from howfar.errors import InputError, StoreError
 from howfar.experiment_tracking import Log, check_tracker, log_result
 from howfar.io.file_location import absolute
 from howfar.metrics.metric_interface import defined
-from howfar.option_validation import checked, picked, with_options
+from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options_by_function import RelateOptions, RelateSettings
-from howfar.pipeline.primary_profile import GATE_COLUMNS
+from howfar.pipeline.primary_reference import GATE_COLUMNS
 from howfar.progress import doing
 from howfar.random_streams import stream
 from howfar.relation.calibrated_estimator import KnownFits

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from howfar import registry
 from howfar.errors import InputError
-from howfar.io.atomic import write_new_text
-from howfar.option_validation import declared as declared_options
+from howfar.io.atomic_writes import write_new_text
+from howfar.option_checks_and_signatures import declared as declared_options
 from howfar.options import REQUIRED, Option
 from howfar.results.result import Result
 

@@ -17,13 +17,13 @@ from howfar import registry
 from howfar.allowed_url_hosts import allowing
 from howfar.backbones import load_backbone, takes
 from howfar.data import Dataset, parse
-from howfar.data.name_attributes import fits, grouped
+from howfar.data.image_groups_and_variations import fits, grouped
 from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError, one_line, rule_broken
+from howfar.image_reading_options import reading_by
 from howfar.io.file_location import absolute, is_url, settings_text
-from howfar.option_validation import checked, nearest
+from howfar.option_checks_and_signatures import checked, nearest
 from howfar.options_by_function import BackboneOptions, SelectOptions, TrainingOptions
 from howfar.pipeline.embedding import embed_all
-from howfar.pixel_options import reading_by
 from howfar.protocols import Backbone
 from howfar.results import Features
 from howfar.results.result import Result

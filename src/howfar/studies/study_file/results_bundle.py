@@ -21,11 +21,11 @@ from howfar.data import Dataset
 from howfar.data.binary_masks import mask_content
 from howfar.errors import HowfarError, ImageError, InputError, MissingPathError, StoreError, one_line
 from howfar.formatting_and_escaping import format_number
-from howfar.io.array_archive import unpacked_bytes
-from howfar.io.atomic import appearing
+from howfar.io.array_files_and_archives import unpacked_bytes
+from howfar.io.atomic_writes import appearing
 from howfar.io.file_location import absolute, is_url, ready_file, ready_folder
 from howfar.memory import check_file
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import StudyFileOptions
 from howfar.progress import bar
 from howfar.results.display_and_shared_records import Cells, Shown, plain

@@ -16,14 +16,14 @@ from pydantic import BaseModel, FiniteFloat
 from howfar.data import Dataset
 from howfar.errors import HowfarError, InputError, one_line, option
 from howfar.formatting_and_escaping import duration, size_text
-from howfar.io.atomic import replace_text
+from howfar.image_reading_options import file_and_colour
+from howfar.io.atomic_writes import replace_text
 from howfar.io.file_location import absolute, is_url, stamp
-from howfar.io.lock import alone
+from howfar.io.file_locks import alone
 from howfar.memory import within
-from howfar.option_validation import checked, nearest, picked, with_options
+from howfar.option_checks_and_signatures import checked, nearest, picked, with_options
 from howfar.options_by_function import StudyFileOptions, TrainKeywords
 from howfar.pipeline.embedding import embed_all
-from howfar.pixel_options import file_and_colour
 from howfar.progress import bar
 from howfar.results.checksums_and_overwrite_guard import page_folder
 from howfar.results.display_and_shared_records import Cells, Provenance, Shown, plain

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import InputError, MissingPathError, StoreError, one_line
-from howfar.io.atomic import appearing
+from howfar.io.atomic_writes import appearing
 from howfar.memory import check_file
 
 MAGIC = b"\x93NUMPY"

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar import memory
 from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
-from howfar.distances.pairwise import (
+from howfar.distances.pairwise_distances import (
     PAIRS_PER_TILE,
     Single,
     centre_of,

@@ -12,12 +12,12 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from howfar.data.bands_and_range import NO_DATA, driver_of, raster_values, rasters_read
+from howfar.data.bands_and_bit_depth import NO_DATA, driver_of, raster_values, rasters_read
 from howfar.data.compact_item_table import Item
-from howfar.data.image_folder import counted, stem
+from howfar.data.image_and_mask_folders import counted, stem
 from howfar.data.image_stacks import WHOLE, Stack, opened, part, place
 from howfar.errors import ImageError, InputError
-from howfar.pixel_options import PixelReading, file_and_reading
+from howfar.image_reading_options import PixelReading, file_and_reading
 
 _MOST_EMPTY: Final = 0.5
 _DATE_TAG: Final = "TIFFTAG_DATETIME"

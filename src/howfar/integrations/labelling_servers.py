@@ -24,7 +24,7 @@ from howfar.data.annotation_formats import read_label_studio
 from howfar.data.annotations import LabelExport
 from howfar.data.image_bytes import read_bytes
 from howfar.data.label_files import read_export
-from howfar.data.untrusted_files import file_bytes, parsed_xml, read_json, readable
+from howfar.data.untrusted_documents_and_tables import file_bytes, parsed_xml, read_json, readable
 from howfar.errors import HowfarError, ImageError, InputError, MissingExtraError, MissingPathError, blaming, one_line
 from howfar.formatting_and_escaping import xml_text
 from howfar.io.file_location import absolute

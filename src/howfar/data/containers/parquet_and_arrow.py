@@ -10,7 +10,7 @@ from threading import Lock
 from typing import Any
 
 from howfar.data.arrow_subprocess import batches, first_look
-from howfar.data.containers.container import IMAGE, MASK, TableImages, type_of_files
+from howfar.data.containers.container_base_classes import IMAGE, MASK, TableImages, type_of_files
 from howfar.errors import HowfarError, ImageError, InputError, one_line
 from howfar.io.file_location import Location, open_binary
 from howfar.io.untrusted_parquet import CELL, OpenParquet, RowGroup, check_names, dates_as_text, decoded_bytes

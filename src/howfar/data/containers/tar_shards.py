@@ -6,8 +6,8 @@ from os import SEEK_END
 from pathlib import PurePosixPath
 from typing import Any, BinaryIO, Final, cast
 
-from howfar.data.containers.container import ContainerListing, Member
-from howfar.data.image_folder import LOCAL_ONLY, NOT_TEXT, STACKS, is_text, suffix_of, unread
+from howfar.data.containers.container_base_classes import ContainerListing, Member
+from howfar.data.image_and_mask_folders import LOCAL_ONLY, NOT_TEXT, STACKS, is_text, suffix_of, unread
 from howfar.data.image_formats import image_endings
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import Location, open_binary, read_range

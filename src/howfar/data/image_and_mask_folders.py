@@ -16,8 +16,8 @@ import numpy as np
 from howfar.data.compact_item_table import DatasetFields, Item, ItemTable, TextColumn, sorted_texts
 from howfar.data.image_formats import image_endings
 from howfar.errors import InputError, MissingPathError
+from howfar.image_reading_options import CLIPS
 from howfar.io.file_location import Location, Url, file_system
-from howfar.pixel_options import CLIPS
 from howfar.results import Skipped
 
 DICOM: Final = (".dcm", ".dicom")

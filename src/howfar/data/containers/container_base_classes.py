@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from howfar.data.untrusted_files import cell_text
+from howfar.data.untrusted_documents_and_tables import cell_text
 from howfar.errors import ImageError, InputError
 from howfar.io.file_location import Location, as_location, is_url
 from howfar.io.url_guard import cell_location

@@ -18,21 +18,21 @@ from howfar.backbones.backbone_family import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetsArgument, content_hash, parse, read_bytes
 from howfar.data.class_names_and_predictions import class_names
+from howfar.data.image_and_mask_folders import home_of, path_text
 from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture
-from howfar.data.image_folder import home_of, path_text
 from howfar.data.image_stacks import is_stack
 from howfar.data.python_objects import ImageArgument, is_image_path, is_picture
-from howfar.data.untrusted_files import TABLES, column_roles
+from howfar.data.untrusted_documents_and_tables import TABLES, column_roles
 from howfar.errors import ImageError, InputError, MissingPathError, UnknownNameError
+from howfar.image_reading_options import READING, PixelReading, by_reading, reading_asked, reading_pixels
 from howfar.io.file_location import absolute, as_location, is_url
 from howfar.metrics.detection import Detection
 from howfar.metrics.multiclass import METRIC
-from howfar.option_validation import checked
+from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import BackboneOptions, ScoringOptions
 from howfar.pipeline.embedding import check_work
-from howfar.pipeline.primary_profile import PrimaryReference
-from howfar.pixel_options import READING, PixelReading, by_reading, reading_asked, reading_pixels
+from howfar.pipeline.primary_reference import PrimaryReference
 from howfar.protocols import Backbone, Rows
 from howfar.relation import site_judge
 from howfar.relation.gate import values_of

@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from howfar.errors import HowfarError, needing
+from howfar.explore.image_rows_and_positions import UNKNOWN
 from howfar.explore.page_data import PageParts
-from howfar.explore.points import UNKNOWN
 
 PERFORMANCES = ("performance", "estimate", "listed")
 """Columns of the page that stand in the DataFrames beside those of the images' table, where the run's relation knows them."""

@@ -39,8 +39,8 @@ from howfar.data.image_decoding import (
 from howfar.data.image_encoding import netpbm
 from howfar.data.image_formats import image_endings
 from howfar.errors import ImageError, InputError, needing
+from howfar.image_reading_options import AUTO, DTYPE, PixelReading, by_reading, file_and_reading, range_learnt, reading_asked
 from howfar.io.file_location import is_in_memory
-from howfar.pixel_options import AUTO, DTYPE, PixelReading, by_reading, file_and_reading, range_learnt, reading_asked
 from howfar.results import Skipped
 
 MODES: Final = frozenset({"L", "LA", "RGB", "RGBA", "RGBX", "I", "F"})
@@ -174,7 +174,7 @@ def raster_values(raster: Any, bands: Sequence[int], window: Any = None) -> NDAr
     needed = 2 * width * height * len(chosen) * np.dtype(raster.dtypes[0]).itemsize
     # GDAL asks for the size of its cache at the first block that it reads, so this must stand around each.
     with rasterio.Env(GDAL_CACHEMAX=CACHE), decoding(needed, f"{width}×{height} pixels of {len(chosen)} bands"):
-        # Of a window `howfar.data.raster_windows` asks which pixels hold data.
+        # Of a window `howfar.data.raster_windows_and_outlines` asks which pixels hold data.
         masked = window is None and any(nothing is not None for nothing in raster.nodatavals)
         return np.moveaxis(raster.read(chosen, window=window, masked=masked), 0, -1)
 

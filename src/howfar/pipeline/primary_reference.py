@@ -13,9 +13,9 @@ from howfar.distances.knn import knn
 from howfar.distances.mahalanobis import Fitted, leave_one_out_residual, subspace_residual
 from howfar.distances.mean_distances import image_to_dataset, leave_one_out
 from howfar.formatting_and_escaping import format_number, printable
+from howfar.image_reading_options import READING, PixelReading
 from howfar.pipeline.distance_bootstrap import ROUNDING
 from howfar.pipeline.pair_measurement import CONFORMAL, check_plan, projector_of
-from howfar.pixel_options import READING, PixelReading
 from howfar.projection import Basis, Projector
 from howfar.protocols import Rows
 from howfar.relation import site_judge

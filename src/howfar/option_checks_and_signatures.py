@@ -12,10 +12,10 @@ from typing import Any, Literal, NamedTuple, TypeVar, Union, cast, get_args, get
 
 from howfar.allowed_url_hosts import allowing, named_by_variable
 from howfar.errors import InputError, rule_broken
+from howfar.image_reading_options import reading_by, reading_pixels
 from howfar.io.file_location import leaving_no_empty_folder
 from howfar.memory import by_variable
 from howfar.options import FOLDED, HIDDEN, REQUIRED, But, Option
-from howfar.pixel_options import reading_by, reading_pixels
 
 Keywords = TypeVar("Keywords", bound=Mapping[str, Any])
 Function = TypeVar("Function", bound=Callable[..., Any])

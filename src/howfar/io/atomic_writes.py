@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 
 from howfar.errors import InputError
 from howfar.io.file_location import absolute
-from howfar.io.lock import alone, locked
+from howfar.io.file_locks import alone, locked
 
 TEMPORARY = ".tmp"
 """Ending of a file that is being written; what a kill leaves under such a name is of no use."""

@@ -12,9 +12,9 @@ from typing import Any, Literal
 
 from howfar.data.dataset import Dataset
 from howfar.data.dataset_argument import parse
+from howfar.data.image_and_mask_folders import counted
 from howfar.data.image_decoding import size
-from howfar.data.image_folder import counted
-from howfar.data.name_attributes import variations
+from howfar.data.image_groups_and_variations import variations
 from howfar.errors import ImageError, InputError, UnknownNameError
 
 NOT_VERIFIED = "not verified"
@@ -27,7 +27,7 @@ class CatalogueEntry:
     `symbol` is "" for none. `masks` of cracks are "needed" for the paper's figures and tables, or not. Of a `drawn` dataset the
     study draws `images` itself. `licence` is "" where no page of terms could be read. `prefix` begins the file names in a
     collection of several datasets. `per_category` are the fewest and most images of one of the `n_categories`. `variations`
-    counts the values of each part of a file's name, as `howfar.data.name_attributes` reads it.
+    counts the values of each part of a file's name, as `howfar.data.image_groups_and_variations` reads it.
     """
 
     name: str
@@ -131,7 +131,7 @@ def check_folder(name: str, folder: str | Path | Dataset) -> FolderCheck:
     Parameters
     ----------
     name
-        A name of `howfar.data.paper_datasets.catalogue`.
+        A name of `howfar.data.paper_datasets_and_checks.catalogue`.
     folder
         The folder, or any other dataset of images that `howfar.data.parse` understands.
 

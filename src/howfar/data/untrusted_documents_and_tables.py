@@ -18,7 +18,7 @@ from howfar.errors import InputError, MissingExtraError, MissingPathError, one_l
 from howfar.formatting_and_escaping import printable
 from howfar.io.untrusted_parquet import read_frame
 from howfar.memory import check_file
-from howfar.option_validation import nearest
+from howfar.option_checks_and_signatures import nearest
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -10,9 +10,9 @@ from pathlib import Path, PurePath, PureWindowsPath
 from typing import Any, Final, TypeAlias
 
 from howfar.data.compact_item_table import DatasetFields, Item, ItemTable, TextColumn, first_repeat
-from howfar.data.containers.parquet import ParquetFile
+from howfar.data.containers.parquet_and_arrow import ParquetFile
 from howfar.data.image_bytes import exists
-from howfar.data.untrusted_files import TABLES, cell_text, readable, refuse_separator
+from howfar.data.untrusted_documents_and_tables import TABLES, cell_text, readable, refuse_separator
 from howfar.errors import InputError, one_line
 from howfar.formatting_and_escaping import printable, unguarded, written_out
 from howfar.io.file_location import Location, absolute, as_location, is_url, open_binary

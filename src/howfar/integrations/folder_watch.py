@@ -18,21 +18,21 @@ import numpy as np
 from howfar.data import Dataset, content_hash, read_bytes
 from howfar.data.compact_item_table import Item
 from howfar.data.dataset_argument import location_and_name, parse_images
+from howfar.data.image_and_mask_folders import counted, path_text, walk
 from howfar.data.image_bytes import place_of as image_place
-from howfar.data.image_folder import counted, path_text, walk
 from howfar.data.prediction_maps import match_maps
-from howfar.data.untrusted_files import read_tabular
+from howfar.data.untrusted_documents_and_tables import read_tabular
 from howfar.errors import ImageError, InputError, StoreError
-from howfar.explore.run_pictures import SHOWN, encoded, photograph
-from howfar.explore.server import NOT_FOUND, Response, Site
-from howfar.io.atomic import replace_text
+from howfar.explore.page_server_and_picks import NOT_FOUND, Response, Site
+from howfar.explore.run_photographs_and_masks import SHOWN, encoded, photograph
+from howfar.io.atomic_writes import replace_text
 from howfar.io.embedded_checksum import SEAL, UNSEALED, is_intact, sealed
 from howfar.io.file_location import Location, absolute, as_location, ready_folder, stamp
-from howfar.io.lock import alone
-from howfar.option_validation import picked
+from howfar.io.file_locks import alone
+from howfar.option_checks_and_signatures import picked
 from howfar.options_by_function import BackboneOptions, ScoreOptions, ScoringOptions
 from howfar.pipeline.profile_file import Profile, place_of
-from howfar.pipeline.scorer import Arrival, Group, Scorer, gathered, load_again
+from howfar.pipeline.profile_scorer import Arrival, Group, Scorer, gathered, load_again
 from howfar.report.page import fill
 from howfar.results.check_result import Check
 from howfar.results.display_and_shared_records import Skipped

@@ -19,18 +19,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.arrays import LARGEST, ArrayRows, FloatArray, spans
-from howfar.cores import numeric_threads
+from howfar.cpu_cores import numeric_threads
 from howfar.data import arrow_subprocess
 from howfar.data.compact_item_table import ItemTable
-from howfar.data.containers.parquet import ParquetFile
+from howfar.data.containers.parquet_and_arrow import ParquetFile
 from howfar.data.dataset import Dataset
+from howfar.data.image_and_mask_folders import path_text
 from howfar.data.image_bytes import content_hash
-from howfar.data.image_folder import path_text
-from howfar.data.untrusted_files import cell_text, readable
+from howfar.data.untrusted_documents_and_tables import cell_text, readable
 from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, one_line
 from howfar.formatting_and_escaping import printable
-from howfar.io.array_archive import map_array, read_array
-from howfar.io.atomic import appearing, naming, staging, synced
+from howfar.io.array_files_and_archives import map_array, read_array
+from howfar.io.atomic_writes import appearing, naming, staging, synced
 from howfar.io.file_location import Location, as_location
 from howfar.memory import at_a_time, check_file, file_limit
 from howfar.protocols import Rows

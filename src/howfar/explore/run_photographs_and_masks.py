@@ -15,10 +15,10 @@ from howfar.data.binary_masks import read_mask, resize_mask
 from howfar.data.image_decoding import shown as for_display
 from howfar.data.prediction_maps import read_prediction
 from howfar.errors import HowfarError, ImageError
-from howfar.explore.points import RunImages
+from howfar.explore.image_rows_and_positions import RunImages
+from howfar.image_reading_options import reading_pixels
 from howfar.io.file_location import is_url
 from howfar.io.partial_results import KeptArrays, part_key
-from howfar.pixel_options import reading_pixels
 
 SHOWN = {"JPEG": "image/jpeg", "PNG": "image/png", "WEBP": "image/webp", "GIF": "image/gif"}
 QUALITY = 90

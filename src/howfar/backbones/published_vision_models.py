@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from howfar.backbones.backbone_family import BackboneFamily, Card, Options
 from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.transformers import folder_origin, model_folder
+from howfar.backbones.transformers_backbones import folder_origin, model_folder
 from howfar.errors import InputError
 from howfar.weights.hub_downloads import IMAGENET_MEAN, IMAGENET_STD, hub_folder, transformers_for
 from howfar.weights.hub_models import (
