@@ -126,7 +126,7 @@ def _print_answers(comparison: Comparison, related: Relation, out: Path, profile
         "every number": f"howfar compare {data / 'pavement'} {data / 'fabric'} --store {out / 'store'} --all",
         "one image": f"howfar score {profile} {data / 'fabric' / 'images' / '0001.jpg'}",
         "your own images": "howfar compare YOUR_TRAINING_IMAGES NEW_IMAGES... --out RUN",
-        "your own model": "howfar assess HELD_OUT_IMAGES NEW_IMAGES... --model CKPT|ONNX",
+        "your own model": "howfar assess LABELLED_HELD_OUT_IMAGES NEW_IMAGES... --model CKPT|ONNX --out RUN",
     }
     to.print()
     to.print("What next", style="bold")

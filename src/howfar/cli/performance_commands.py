@@ -330,7 +330,7 @@ def show_certificate(certificate: Certificate, folder: Path) -> None:
     to = terminal.print_result(certificate)
     for line in certificate.remarks():
         to.print(line)
-    places = {"classification": ("fill in", "labels.csv"), "detection": ("boxes go to", "labels.json")}
+    places = {"classification": ("fill in", "labels.csv"), "detection": ("write boxes to", "labels.json")}
     what, place = places.get(certificate.task, ("masks go to", "masks"))
     files = {"to label": folder / "chosen.txt", what: folder / place, "report": terminal.report_in(folder)}
     if certificate.labelled == len(certificate.sample):

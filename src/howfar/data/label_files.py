@@ -32,7 +32,7 @@ def read_export(path: Path) -> LabelExport:
     if not is_zipfile(path):
         suffix, data = path.suffix.lower(), file_bytes(path)
         if suffix in TABLES:
-            raise InputError(f"a {suffix} file holds no areas of an image")
+            raise InputError(f"a {suffix} file holds no areas of an image; of howfar labels import, pass its folder")
     else:
         with ZipFile(path) as archive:
             members = [

@@ -186,7 +186,7 @@ def test_detections_are_read_by_the_ids_of_coco_and_are_certified_so(nuclei: Pat
         ("detection", ["new"], {"truth": "truth"}, "sites must hold one with true boxes, got 'new': label one: "),
         ("detection", ["near"], {}, "primary must have true boxes, got 'home without any': pass a folder"),
         ("classification", ["near"], {"ignore_index": 3}, "ignore_index is of no use to classification"),
-        ("detection", ["near"], {"truth": "nowhere"}, r"truth: no folder .*nowhere: pass the one that holds"),
+        ("detection", ["near"], {"truth": "nowhere"}, r"truth: .*nowhere is missing: pass the folder that holds"),
         ("classification", ["near"], {"predictions": "home"}, r"predictions: none of home: put them at .*home\.csv or"),
         ("classification", ["twice"], {}, r"predictions must hold twice once, got 'twice\.csv, twice\.parquet in "),
     ],

@@ -167,7 +167,8 @@ def assess(
     read = [dataset for dataset in known if isinstance(dataset, Dataset)]
     if len(read) < len(known):
         ready = next(dataset.name for dataset in known if not isinstance(dataset, Dataset))
-        raise InputError.of("primary and sites", "must be images, not embeddings", ready)
+        rule, remedy = "must be images, not embeddings", "use howfar compare and howfar relate"
+        raise InputError.of("primary and sites", rule, ready, remedy)
     read = grouped(read, given["group"])
     given["range"] = reading_asked().range or None  # the numbers, where the primary gave them
     folder = page_folder("out", out, Assessment.COMMAND, PERFORMANCE)

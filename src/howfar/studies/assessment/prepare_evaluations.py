@@ -211,8 +211,8 @@ class Preparation:
         """Find the existing predictions of a dataset, DIR/NAME or a file DIR/NAME.csv; maps must match its images."""
         truths = None if self.given["truth"] is None else Path(self.given["truth"])
         if truths is not None and not truths.is_dir():
-            remedy = "pass the one that holds NAME.json, or another file, of each dataset"
-            raise MissingPathError(f"truth: no folder {truths}: {remedy}")
+            remedy = "pass the folder that holds NAME.json, or another file, of each dataset"
+            raise MissingPathError(f"truth: {truths} is {'a file' if truths.exists() else 'missing'}: {remedy}")
         name, endings = folder_of(dataset.name), self.task.endings
         main = find(self.maps, name, endings, "predictions")
         if main is None:

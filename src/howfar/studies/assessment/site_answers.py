@@ -162,6 +162,9 @@ def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] 
     )
 
 
+_POOR = "check that predictions, labels and threshold belong together."
+
+
 @dataclass(frozen=True)
 class Enough:
     """Hold the mean score that is enough on a site: τ and, with `home` (the user set no τ), at most `DROP` below its score."""
@@ -176,11 +179,12 @@ class Enough:
 
     def words(self, performance_name: str) -> str:
         """State the minimum, where it comes from, and what sets another."""
-        option, image = "--tau sets another minimum" if self.home else "--tau", ""
-        less = "" if self.home is None or self.score <= self.tau else f", {DROP:g} below the score on {self.home[0]}"
+        less = "" if self.home is None or self.score <= self.tau else f" ({DROP:g} below {self.home[0]})"
+        image, option = "", "--tau sets another" if self.home else "set by --tau"
         if less and performance_name != PERFORMANCE_NAMES["classification"]:
-            option, image = "--tau sets both", f", and an image {self.tau:g}"
-        return f"A site should reach at least {performance_name} {self.score:g}{less}{image} ({option})."
+            image, option = f" and {self.tau:g} for an image", "--tau replaces both"
+        poor = "" if self.home is None or self.home[1] >= self.score else f" {self.home[0]} itself is below it: {_POOR}"
+        return f"Minimum {performance_name}: {self.score:g} for a site{less}{image}; {option}.{poor}"
 
     def nothing(self, score: str) -> str:
         """Write the advice where a score, measured or expected, is enough."""

@@ -349,6 +349,9 @@ def _settled(
         reasons = "" if told else f": {'; '.join(reading.words for reading in known.gate.outside)}"
         words = f"{said.words}, not to be trusted outside the gate{reasons}"
         return said._replace(outcome="undecided", words=words, remedy=_label(known, FEWEST, found), labels=FEWEST)
+    if found.source == ESTIMATED and known.gate is not None and known.gate.missing and said.outcome != "undecided":
+        words = f"{said.words}, not to be trusted yet: {known.gate.unchecked()}"
+        return said._replace(outcome="undecided", words=words, remedy=_unchecked_remedy(known, known.gate))
     said = said._replace(ends=(found.value, found.low, found.high))
     if said.outcome == "undecided":
         n, k = known.batch.n, found.labelled
@@ -433,17 +436,23 @@ def _gate(rule: GateRule, known: RuleFacts, rules: Rules) -> Verdict:
     if gate is None or gate.inside is None:
         remedy = "make the profile with labelled datasets, so that their range is known"
         return Verdict("undecided", rule.must_be, "the labelled range is not known", remedy)
-    certify = f"label about {FEWEST} images, drawn at random: {known.certifying(FEWEST)}"
     if gate.inside:
         words = "; ".join(filter(None, ["inside the range of the labelled datasets", gate.unchecked()]))
         if not gate.missing:
             return Verdict("pass", rule.must_be, words)
-        maps = "pass the model's maps (--predictions MAPS)" if "share" in gate.missing else certify
-        remedy = "pass its maps by tiles (--tiles DIR)" if gate.missing == ("tiles",) else maps
-        return Verdict("undecided", rule.must_be, words, remedy)
+        return Verdict("undecided", rule.must_be, words, _unchecked_remedy(known, gate))
+    certify = f"label about {FEWEST} images, drawn at random: {known.certifying(FEWEST)}"
     remedies = (certify if reading.remedy == CERTIFY else reading.remedy for reading in gate.outside if reading.remedy)
     words = "; ".join(reading.words for reading in gate.outside)
     return Verdict("breach", rule.must_be, words, "; or ".join(dict.fromkeys(remedies)))
+
+
+def _unchecked_remedy(known: RuleFacts, gate: Gate) -> str:
+    """Say what lets the gate check what it could not."""
+    if gate.missing == ("tiles",):
+        return "pass its maps by tiles (--tiles DIR)"
+    certify = f"label about {FEWEST} images, drawn at random: {known.certifying(FEWEST)}"
+    return "pass the model's maps (--predictions MAPS)" if "share" in gate.missing else certify
 
 
 def judged_of(images: Sequence[Score]) -> list[Score]:
