@@ -18,8 +18,8 @@ WITHOUT_LABELS = (
     "failures and hold false alarms."
 )
 BRACKETS = (
-    "OUTSIDE: the site differs too much from all labelled sites (itself left out). Trust no estimate or list in brackets; where a "
-    "score was measured, use that."
+    "OUTSIDE: the site differs too much from all labelled sites (itself left out). Trust no estimate or list in brackets; "
+    "where a score was measured, use that."
 )
 Action = Literal["tile", "certify", "label", "adapt", "check"]
 Origin = Literal["site", "corrupted"]
