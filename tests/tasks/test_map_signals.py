@@ -1,5 +1,7 @@
 """Maps of images to be scored: found by name, turned into the signals that estimators learnt from, or missed in words."""
 
+import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from howfar.data import Dataset
+from howfar.data.compact_item_table import Item
+from howfar.data.prediction_maps import write_map
 from howfar.errors import HowfarError, InputError, MissingPathError
 from howfar.metrics import flip_overlap, foreground_shape, signals, soft_dice, soft_f
 from howfar.metrics.label_free_signals import foreground_dice
@@ -162,3 +167,16 @@ def test_folders_that_are_not_there_or_of_no_use_are_one_line(place):
         assert str(caught.value).startswith(words)
         assert isinstance(caught.value, MissingPathError if "/x" in words else InputError)
     assert MapFolders.of(None, None, ()) == MapFolders()
+
+
+def test_maps_of_another_network_or_otherwise_fed_or_mirrored_are_refused(tmp_path):
+    known = {"weights": "w", "size": 8, "tiled": False, "mean": [0.0], "std": [1.0]}
+    picture, maps = tmp_path / "1.jpg", tmp_path / "maps"
+    roads = Dataset("roads", (Item("1.jpg", picture),))
+    for other, got in ({"mean": [0.5]}, "another mean"), ({"weights": "v", "size": 4}, "maps of another network"), ({}, ""):
+        write_map(maps / "1.png", np.zeros((8, 8), np.uint8), json.dumps({**known, **other, "flipped": False}))
+        folders = MapFolders.of(maps, None, ())
+        with pytest.raises(InputError, match=f"got '{got}': predict them with --size 8 --mean 0.0") if got else nullcontext():
+            folders.check_network(known, folders.matched(roads), "P")
+    with pytest.raises(InputError, match="flipped must hold maps of mirrored images"):
+        MapFolders.of(maps, maps, ()).matched(roads)
