@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-LIMITS = {"lines of src": 74_225, "files of src": 323, "lines of tests": 52_005}
+LIMITS = {"lines of src": 74_225, "files of src": 333, "lines of tests": 52_005}
 
 
 def sizes() -> dict[str, int]:

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from howfar import registry
-from howfar.backbones import known_backbone
-from howfar.backbones.backbone_family import FOLDER, BackboneFamily, Card, KnownBackbone, Options, Origin
+from howfar.backbones.backbone_family import BackboneFamily, Card, Options, Origin
+from howfar.backbones.backbone_loading import FOLDER, KnownBackbone, known_backbone
 from howfar.errors import StoreError
 from howfar.store import local_root
 
@@ -93,7 +93,7 @@ def test_another_option_version_or_code_builds(weights: Path, monkeypatch: pytes
     with monkeypatch.context() as patch:
         patch.setattr(metadata, "version", lambda package: "99")
         known_backbone("scaling", weights=weights)
-    monkeypatch.setattr("howfar.backbones.backbone_family.code_stamp", lambda *_: "another")
+    monkeypatch.setattr("howfar.backbones.backbone_loading.code_stamp", lambda *_: "another")
     known_backbone("scaling", weights=weights)
     assert len(built) == 6
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from howfar.backbones import torch_backbone as engines
+from howfar.backbones import inference_engines as engines
 from howfar.backbones.preprocessing import Preprocess
 from howfar.store import local_root
 from worlds.small_backbone import SIZE, pictures, small

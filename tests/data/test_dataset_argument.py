@@ -10,7 +10,7 @@ import pytest
 
 from data.read_arguments import dataset_of
 from howfar.data import Dataset, parse, read_bytes
-from howfar.data.dataset_argument import expand, has_braces
+from howfar.data.sharded_and_hub_datasets import expand, has_braces
 from howfar.errors import InputError, MissingPathError
 from howfar.results import Features
 from packed import tar_bytes, write_parquet

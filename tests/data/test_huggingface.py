@@ -14,7 +14,7 @@ from PIL import Image
 
 from data.read_arguments import contents, dataset_of
 from howfar.data import parse, read_bytes, read_mask
-from howfar.data.dataset_argument import hub_name
+from howfar.data.sharded_and_hub_datasets import hub_name
 from howfar.errors import InputError, MissingExtraError
 from packed import files_below, write_saved
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 from howfar.data import Dataset, Item
 from howfar.data.class_names_and_predictions import ClassPredictions, read_classes
-from howfar.data.dataset import match_names, no_match
+from howfar.data.name_matching import match_names, no_match
 from howfar.data.prediction_maps import MatchedMaps, map_paths, match_maps, read_prediction, signature_of, write_map
 from howfar.errors import ImageError, InputError, MissingPathError
 

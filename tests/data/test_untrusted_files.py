@@ -20,13 +20,13 @@ from fuzz.table_mutations import not_utf8
 from howfar.data import Dataset, Item, arrow_subprocess, decode, image_decoding, parse, read_bytes
 from howfar.data.arrow_subprocess import first_look
 from howfar.data.class_names_and_predictions import read_classes
-from howfar.data.dataset_argument import expand
 from howfar.data.embedding_files import load_embeddings
 from howfar.data.image_and_mask_folders import natural_key
 from howfar.data.image_bytes import exists
 from howfar.data.image_decoding import decoding, pictures_in_use
 from howfar.data.label_files import read_labels
 from howfar.data.prediction_maps import read_prediction
+from howfar.data.sharded_and_hub_datasets import expand
 from howfar.errors import ImageError, InputError
 from howfar.memory import check_file, file_limit, within
 from packed import write_saved

@@ -13,7 +13,7 @@ from explore_names import FORMULA, HOSTILE
 from explore_pages import Opened, drag, eventually, heading, listen, saved, served, unfold, violations
 from howfar import registry
 from howfar.explore import page_data
-from howfar.explore.page_data import PageParts
+from howfar.explore.page_requests import PageParts
 from howfar.explore.page_server_and_picks import read_picks
 from howfar.studies.run_report import write_report
 

@@ -21,7 +21,7 @@ from PIL import Image
 from explore_names import SITES
 from howfar.cli.main import run as command
 from howfar.explore import page_data
-from howfar.explore.page_data import PageParts
+from howfar.explore.page_requests import PageParts
 from howfar.explore.page_server_and_picks import POLICY, Server, read_picks
 from howfar.report.explorer import site_of
 from howfar.results import Comparison

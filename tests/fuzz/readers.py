@@ -346,7 +346,7 @@ def of_golden(folder: str, document: str = "") -> Callable[[], list[Folder]]:
 
 def identity_records() -> list[Folder]:
     from howfar.backbones import load_backbone
-    from howfar.backbones.backbone_family import _keep
+    from howfar.backbones.backbone_loading import _keep
 
     with TemporaryDirectory() as folder:
         file = Path(folder) / "record.json"
@@ -380,7 +380,7 @@ READERS = (
     *([Reader("clips", seeds.clips, read_stack)] * bool(find_spec("av"))),
     Reader("mask", seeds.pictures, of_first("howfar.data.binary_masks:read_mask")),
     Reader("probability_map", maps, of_first("howfar.data.prediction_maps:read_prediction")),
-    Reader("identity_record", identity_records, of_first("howfar.backbones.backbone_family:_read", "weights and options")),
+    Reader("identity_record", identity_records, of_first("howfar.backbones.backbone_loading:_read", "weights and options")),
     Reader(
         "tracked_note",
         lambda: [{"note": b'{"tracker": "mlflow", "run": "0123", "step": 4}'}],

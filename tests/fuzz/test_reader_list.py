@@ -59,7 +59,7 @@ FUZZED = {
     "segmenters/checkpoint.py": "checkpoint",
     "weights/state_dicts.py": "state_dict",
     "weights/hub_models.py": "hub_config",
-    "backbones/backbone_family.py": "identity_record",
+    "backbones/backbone_loading.py": "identity_record",
     "experiment_tracking.py": "tracked_note",
     "explore/page_server_and_picks.py": "picks",
     "studies/check/log_and_alarm.py": "check_log",
@@ -95,9 +95,9 @@ NOT_FUZZED_WHY = {
     "packs images, which it does not decode": "data/annotation_archives.py",
     "reads images by howfar.data.read_bytes and decode, which are fuzzed as image": (
         "demo/crack_detector.py explore/run_photographs_and_masks.py figures/contact_sheets.py paper/prompts_report.py "
-        "adaptation_ways.py pipeline/prediction.py segmenters/norm_adaptation.py studies/select_images.py "
+        "adaptation_ways.py pipeline/normalisation_and_output_choice.py segmenters/norm_adaptation.py studies/select_images.py "
         "pipeline/profile_scorer.py studies/adaptation/adapt.py studies/corruption.py paper/edge_following.py "
-        "paper/model_pool.py paper/prompts.py training/image_mask_pairs.py"
+        "paper/model_pool.py paper/prompts.py training/image_mask_pairs.py pipeline/prediction.py"
     ),
     "reads back what it wrote, for its own tests": "explore/page_data.py",
     "numbers of rows that the notebook's page sends, tried by tests/explore/test_notebook.py": "explore/notebook_widget.py",
@@ -125,7 +125,7 @@ NOT_FUZZED_WHY = {
     "compares how a table begins with how one of its own does": "studies/certification/certify.py",
     "reads a model card by huggingface_hub, whose errors are one line": "integrations/model_card.py",
     "hashes a profile's file": "integrations/onnx_gate.py",
-    "reads tables and JSON by data/documents, with `readable` around them": "integrations/fiftyone_datasets.py",
+    "reads tables and JSON, with `readable` around them": "integrations/fiftyone_datasets.py data/sharded_and_hub_datasets.py",
     "hashes image files": "studies/certification/verify_certificate.py",
     "reads images, and predictions and labels by the readers of data/": "tasks",
     "reads /proc/cpuinfo": "paper/model_pool.py",

@@ -124,7 +124,7 @@ def test_a_reading_that_was_asked_for_is_warned_of_and_taken(lines, tmp_path):
 
 def test_normalisations_that_do_as_well_are_all_named_the_usual_one_first(lines, tmp_path, monkeypatch):
     both = tuple((mean, IMAGENET_STD) for mean in ((0.375, 0.346, 0.296), IMAGENET_MEAN))
-    monkeypatch.setattr("howfar.pipeline.prediction._NORMALISATIONS", both)
+    monkeypatch.setattr("howfar.pipeline.normalisation_and_output_choice._NORMALISATIONS", both)
     fed = howfar.evaluate(lines, model=exported(tmp_path / "n.onnx"), size=SIDE, mean=(0, 0, 0), std=(1, 1, 1), progress=False)
     usual, other = fed.notes[0].partition(" and ")[2].split(" or ")
     assert "0.99 with --mean 0.375,0.346,0.296" in usual  # not the best, but nearly

@@ -8,11 +8,11 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 from zipfile import ZIP_DEFLATED, ZIP_STORED, BadZipFile, ZipFile
 
-from howfar.data.dataset import leads_out, unshared
 from howfar.data.image_and_mask_folders import stem
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_decoding import shown
 from howfar.data.image_encoding import png_bytes
+from howfar.data.name_matching import leads_out, unshared
 from howfar.errors import ImageError, InputError
 from howfar.formatting_and_escaping import xml_text
 from howfar.image_reading_options import file_and_reading

@@ -19,10 +19,11 @@ from howfar.data.annotation_formats import check_ids, coco_corners, read_coco
 from howfar.data.annotations import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
 from howfar.data.class_names_and_predictions import CategoryNames, named, read_names
 from howfar.data.compact_item_table import Item
-from howfar.data.dataset import Dataset, by_file_name, match_names, no_match
+from howfar.data.dataset import Dataset
 from howfar.data.image_and_mask_folders import counted, path_text, stem, walk
 from howfar.data.image_decoding import size
 from howfar.data.label_files import Labels, matched, read_export
+from howfar.data.name_matching import by_file_name, match_names, no_match
 from howfar.data.untrusted_documents_and_tables import (
     CORNERS,
     ROLES,

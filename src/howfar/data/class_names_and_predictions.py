@@ -9,7 +9,8 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 
 from howfar.arrays import Float64Array
-from howfar.data.dataset import Dataset, examples
+from howfar.data.dataset import Dataset
+from howfar.data.name_matching import examples
 from howfar.data.untrusted_documents_and_tables import (
     cell_numbers,
     cell_texts,

@@ -12,8 +12,9 @@ import numpy as np
 from howfar.data.annotation_formats import read_coco, read_cvat, read_label_studio
 from howfar.data.annotations import CATEGORY, LabelExport, Shape, blank
 from howfar.data.class_names_and_predictions import labelled_by_folders
-from howfar.data.dataset import Dataset, by_file_name, examples, match_names
+from howfar.data.dataset import Dataset
 from howfar.data.image_and_mask_folders import natural_key, path_text, stem, walk
+from howfar.data.name_matching import by_file_name, examples, match_names
 from howfar.data.untrusted_documents_and_tables import COPIES, TABLES, file_bytes, parsed, parsed_xml, readable, texts_of_csv
 from howfar.errors import InputError
 from howfar.formatting_and_escaping import unguarded, xml_text

@@ -15,11 +15,12 @@ from PIL import Image, PngImagePlugin
 
 from howfar.arrays import Float64Array, FloatArray
 from howfar.data.compact_item_table import Item
-from howfar.data.dataset import Dataset, leads_out, match_names, no_match, unshared
+from howfar.data.dataset import Dataset
 from howfar.data.image_and_mask_folders import natural_key, path_text, stem, walk_names
 from howfar.data.image_bytes import read_bytes
 from howfar.data.image_decoding import damage_named, is_wide, load, pictures_in_use, quiet_pillow, to_rgb, wide_values
 from howfar.data.image_formats import image_endings, is_lossy
+from howfar.data.name_matching import leads_out, match_names, no_match, unshared
 from howfar.errors import ImageError, InputError, MissingPathError
 from howfar.io.array_files_and_archives import read_array, read_packed_array
 from howfar.io.atomic_writes import replace

@@ -19,13 +19,14 @@ from PIL import Image
 
 from howfar.data.compact_item_table import BufferedText, Item
 from howfar.data.containers.container_base_classes import GROUP, LABEL, MASK, label_text
-from howfar.data.dataset import Dataset, unshared
+from howfar.data.dataset import Dataset
 from howfar.data.embedding_files import from_array, unique_names
 from howfar.data.image_and_mask_folders import DICOM, home_of, path_text
 from howfar.data.image_bytes import MemoryImages, MemoryPath, Part
 from howfar.data.image_encoding import CHANNELS, as_array, file_bytes, named, shape_of
 from howfar.data.image_formats import image_endings
 from howfar.data.image_tables_and_lists import WANTED, list_rows, why_no_file
+from howfar.data.name_matching import unshared
 from howfar.data.untrusted_documents_and_tables import cell_text
 from howfar.errors import ImageError, InputError, blaming, one_line
 from howfar.formatting_and_escaping import printable

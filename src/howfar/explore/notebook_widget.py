@@ -10,7 +10,7 @@ import pandas as pd
 
 from howfar.errors import HowfarError, needing
 from howfar.explore.image_rows_and_positions import UNKNOWN
-from howfar.explore.page_data import PageParts
+from howfar.explore.page_requests import PageParts
 
 PERFORMANCES = ("performance", "estimate", "listed")
 """Columns of the page that stand in the DataFrames beside those of the images' table, where the run's relation knows them."""

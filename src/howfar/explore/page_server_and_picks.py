@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from howfar.errors import HowfarError, InputError, MissingPathError, StoreError
-from howfar.explore.page_data import BYTES, PageParts
+from howfar.explore.page_requests import BYTES, PageParts
 from howfar.io.atomic_writes import replace_text
 from howfar.results import Comparison, Selection
 from howfar.selection.candidates import NAME

@@ -7,8 +7,9 @@ from typing import Any, Final
 import numpy as np
 
 from howfar.data.compact_item_table import Item
-from howfar.data.dataset import Dataset, unshared
+from howfar.data.dataset import Dataset
 from howfar.data.image_decoding import size
+from howfar.data.name_matching import unshared
 from howfar.data.untrusted_documents_and_tables import read_json
 from howfar.errors import InputError, MissingPathError, needing, one_line
 from howfar.io.file_location import absolute

@@ -16,7 +16,7 @@ import numpy as np
 
 from howfar import protocols
 from howfar.backbones import BackboneArgument, as_backbone, is_stored
-from howfar.backbones.backbone_family import one_torch_thread_each
+from howfar.backbones.backbone_loading import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
 from howfar.data.bands_and_bit_depth import NO_DATA, left_out, no_data, range_warning

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import ArrayRows, Float64Array, spans
 from howfar.backbones import as_backbone, is_stored
-from howfar.backbones.backbone_family import one_torch_thread_each
+from howfar.backbones.backbone_loading import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetsArgument, content_hash, parse, read_bytes
 from howfar.data.class_names_and_predictions import class_names

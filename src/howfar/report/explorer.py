@@ -16,7 +16,8 @@ from howfar.backbones.published_vision_models import reads_text, text_tower
 from howfar.errors import InputError, MissingPathError, StoreError
 from howfar.explore.image_rows_and_positions import RunImages, adaptation_points, masks_in, points_of
 from howfar.explore.notebook_widget import Explorer
-from howfar.explore.page_data import PageParts, in_levels, page_data
+from howfar.explore.page_data import in_levels, page_data
+from howfar.explore.page_requests import PageParts
 from howfar.explore.page_server_and_picks import KEPT, Response, RunSite
 from howfar.explore.run_photographs_and_masks import MOST_ROWS, masks_of, sample, thumbnails
 from howfar.image_reading_options import READING

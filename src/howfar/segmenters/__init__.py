@@ -15,13 +15,8 @@ from howfar.option_checks_and_signatures import nearest
 from howfar.weights.hub_downloads import SAM_BASE
 
 __all__ = [
-    "ArchitectureOptions",
-    "SegmenterFamily",
-    "TrainingDefaults",
-    "build_segmenter",
-    "restore_segmenter",
-    "segmenter_family",
-]
+    "ArchitectureOptions", "SegmenterFamily", "TrainingDefaults", "build_segmenter", "restore_segmenter", "segmenter_family",
+]  # fmt: skip
 
 
 class ArchitectureOptions(BaseModel):

@@ -12,17 +12,6 @@ from howfar.store.integrity import StoreCheck, StoreRepair, check, repair
 from howfar.store.inventory_and_pruning import StorePrune, StoreSize, prune, size
 
 __all__ = [
-    "FeatureStore",
-    "Store",
-    "StoreCheck",
-    "StorePrune",
-    "StoreRepair",
-    "StoreSize",
-    "check",
-    "default_root",
-    "feature_key",
-    "local_root",
-    "prune",
-    "repair",
-    "size",
-]
+    "FeatureStore", "Store", "StoreCheck", "StorePrune", "StoreRepair", "StoreSize", "check", "default_root", "feature_key",
+    "local_root", "prune", "repair", "size",
+]  # fmt: skip

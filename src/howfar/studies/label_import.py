@@ -22,12 +22,12 @@ from howfar.data import Dataset, DatasetArgument, Item
 from howfar.data.annotation_archives import Images, file_name, kept_below, put
 from howfar.data.annotations import CATEGORY, LabelExport, LabelNames, Mark, MarkedImage, Named, label_names
 from howfar.data.binary_masks import read_mask
-from howfar.data.dataset import examples
 from howfar.data.dataset_argument import parse_images
 from howfar.data.image_and_mask_folders import natural_key, stem, walk
 from howfar.data.image_bytes import check_files
 from howfar.data.image_decoding import size
 from howfar.data.label_files import KINDS, matched, read_export
+from howfar.data.name_matching import examples
 from howfar.data.untrusted_documents_and_tables import readable
 from howfar.errors import ImageError, InputError, option
 from howfar.formatting_and_escaping import cell, printable

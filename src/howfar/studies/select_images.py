@@ -16,8 +16,8 @@ from howfar import registry
 from howfar.arrays import Float64Array, group_numbers
 from howfar.data import Dataset, Item, decode, read_bytes
 from howfar.data.annotations import FirstLabels, label_names
-from howfar.data.dataset import examples
 from howfar.data.image_tables_and_lists import match_list, read_list
+from howfar.data.name_matching import examples
 from howfar.data.prediction_maps import map_endings, read_prediction
 from howfar.errors import HowfarError, InputError, StoreError
 from howfar.io.file_location import absolute, ready_folder

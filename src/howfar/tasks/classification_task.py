@@ -18,9 +18,9 @@ from howfar.data.class_names_and_predictions import (
     named,
     read_classes,
 )
-from howfar.data.dataset import entries_of, examples
 from howfar.data.image_and_mask_folders import path_text
 from howfar.data.label_files import read_class_labels
+from howfar.data.name_matching import entries_of, examples
 from howfar.data.python_objects import labelled
 from howfar.data.untrusted_documents_and_tables import TABLES, column_roles
 from howfar.errors import InputError, blaming

@@ -16,9 +16,9 @@ from howfar.data.annotations import Boxes as LabelledBoxes
 from howfar.data.annotations import BoxesOf, BoxFile, FirstLabels
 from howfar.data.box_files import outside, read_box_labels, read_predicted_boxes, read_true_boxes
 from howfar.data.class_names_and_predictions import class_names
-from howfar.data.dataset import entries_of, examples, matched_entries
 from howfar.data.image_and_mask_folders import counted, path_text
 from howfar.data.image_decoding import size
+from howfar.data.name_matching import entries_of, examples, matched_entries
 from howfar.data.untrusted_documents_and_tables import TABLES, column_roles
 from howfar.errors import ImageError, InputError, blaming
 from howfar.metrics.detection import Boxes, Detection, box_consistency, box_f1, box_signals, box_stability, mirrored

@@ -16,8 +16,8 @@ from PIL import Image
 from howfar import metrics
 from howfar.data import Dataset, Item, content_hash, decode, read_bytes
 from howfar.data.binary_masks import Mask, resize_mask
-from howfar.data.dataset import examples
 from howfar.data.image_and_mask_folders import counted, path_text
+from howfar.data.name_matching import examples
 from howfar.data.prediction_maps import (
     MatchedMaps,
     folder_of_maps,

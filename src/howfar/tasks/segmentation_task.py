@@ -15,10 +15,10 @@ from howfar.arrays import Float64Array, quotient
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.annotations import CATEGORY, FirstLabels
 from howfar.data.binary_masks import read_mask
-from howfar.data.dataset import examples
 from howfar.data.image_and_mask_folders import counted
 from howfar.data.image_decoding import size
 from howfar.data.label_files import read_labels
+from howfar.data.name_matching import examples
 from howfar.data.prediction_maps import MatchedMaps, made_with, read_prediction
 from howfar.errors import ImageError, InputError, blaming, option
 from howfar.image_reading_options import by_colour

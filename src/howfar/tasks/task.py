@@ -12,8 +12,8 @@ import numpy as np
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, Item, content_hash, read_bytes
 from howfar.data.annotations import FirstLabels
-from howfar.data.dataset import entries_of, examples
 from howfar.data.image_and_mask_folders import counted, path_text, stem
+from howfar.data.name_matching import entries_of, examples
 from howfar.data.prediction_maps import match_maps
 from howfar.errors import HowfarError, ImageError, InputError, blaming, option
 from howfar.metrics import Metric

@@ -13,7 +13,7 @@ from howfar.data import Dataset, Item
 from howfar.data.annotations import BoxFile
 from howfar.data.box_files import boxes_in, outside, read_box_labels, read_predicted_boxes, read_results, read_true_boxes
 from howfar.data.class_names_and_predictions import class_names
-from howfar.data.dataset import entries_of
+from howfar.data.name_matching import entries_of
 from howfar.data.untrusted_documents_and_tables import column_roles
 from howfar.errors import InputError, MissingPathError
 

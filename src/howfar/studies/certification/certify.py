@@ -15,9 +15,9 @@ from numpy.typing import ArrayLike
 
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument
-from howfar.data.dataset import examples
 from howfar.data.image_and_mask_folders import path_text, walk
 from howfar.data.image_formats import image_endings
+from howfar.data.name_matching import examples
 from howfar.errors import InputError, StoreError
 from howfar.io.atomic_writes import replace as replace_file
 from howfar.option_checks_and_signatures import checked, with_options

@@ -9,10 +9,10 @@ import numpy as np
 
 from howfar.arrays import Float64Array, group_numbers
 from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
-from howfar.data.dataset import examples
 from howfar.data.image_and_mask_folders import path_text
 from howfar.data.image_bytes import check_files
 from howfar.data.image_groups_and_variations import image_groups
+from howfar.data.name_matching import examples
 from howfar.data.prediction_maps import made_with
 from howfar.errors import ImageError, InputError, LeakError
 from howfar.image_reading_options import reading_asked

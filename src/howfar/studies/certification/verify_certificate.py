@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from howfar.arrays import Float64Array
 from howfar.data import Dataset, DatasetArgument, Item, content_hash, read_bytes
-from howfar.data.dataset import examples
+from howfar.data.name_matching import examples
 from howfar.errors import HowfarError, ImageError, InputError
 from howfar.image_reading_options import reading_pixels
 from howfar.option_checks_and_signatures import with_options
