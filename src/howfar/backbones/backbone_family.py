@@ -1,4 +1,4 @@
-"""Define `BackboneFamily`, which a package registers to offer backbones, with its options, its card and its origin."""
+"""Define `BackboneFamily`, which registers backbones under a name with their options, description and files of weights."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Build published models of transformers as backbones: SAM, CLIPSeg, CLIP, DINOv2 and v3, ConvNeXt V2, Swin V2, SigLIP 2.
+"""Build published models as backbones (SAM, CLIPSeg, CLIP, DINOv2 and v3, ConvNeXt V2, Swin V2, SigLIP 2), and encode texts.
 
 Each model below has its class, published configuration, the paper's input size and normalisation, and the part that
 is the feature. A feature is flattened in C order of what transformers returns: (channel, row, column) for `sam` and

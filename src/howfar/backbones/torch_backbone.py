@@ -1,4 +1,4 @@
-"""Define `TorchBackbone`: preprocess images, run a frozen torch network in batches that fit in memory, return features.
+"""Define `TorchBackbone`, which computes features by a frozen torch network in batches that fit the memory of its device.
 
 Where it is faster, onnxruntime or torch.compile runs the network, after a check that its features are the same.
 """

@@ -1,4 +1,4 @@
-"""Turn any torch module into a backbone whose features are the outputs of named layers (`module`), and hash its structure."""
+"""Make a backbone of any torch module, with named layers' outputs as features, and hash the module's structure and code."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Read chosen bands of images of any bit depth, scale values to 8 bits, and warn of bands, pages or alpha not read.
+"""Read chosen bands of images of any bit depth, scale them to 8 bits, and warn of bands, pages or alpha that are ignored.
 
 Pillow reads what it holds whole, so that an 8-bit picture keeps its values; rasterio (the extra ``geo``) reads other rasters:
 more than four bands, and colours of more than 8 bits.

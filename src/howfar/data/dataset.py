@@ -1,4 +1,4 @@
-"""Define a dataset, a named sequence of images, and match its images by name with predictions and labels."""
+"""Define `Dataset`, a named sequence of images with their masks and classes, listed from a folder or a table."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tell an image's photograph, group and variations (person, view …) by its name or row, and split by photographs."""
+"""Find each image's photograph, group and variations (person, view …) from its file name or table row; split by photographs."""
 
 from __future__ import annotations
 

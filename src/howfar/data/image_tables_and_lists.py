@@ -1,4 +1,4 @@
-"""Read tables and text files that list images, with masks, labels and further columns."""
+"""Read CSV and Parquet tables, and text files, that list images with their masks, labels and further columns."""
 
 import csv
 import io

@@ -1,4 +1,4 @@
-"""Cut rasters larger than memory into windows (`Raster`), with longitude and latitude, and describe windows as GeoJSON."""
+"""Cut rasters larger than memory into windows (`Raster`), and write the windows' outlines as GeoJSON or GeoPackage."""
 
 import sqlite3
 import struct

@@ -1,4 +1,4 @@
-"""Read JSON, XML, CSV and Parquet files of predictions and labels that may be damaged, and map their columns to roles."""
+"""Read JSON, XML, CSV and Parquet files of labels and predictions that may be damaged, and recognise their columns."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Draw synthetic cracked pavement with exact masks and an adjustable shift, and cloth, and write the demo's datasets."""
+"""Draw synthetic cracked pavement with exact masks and an adjustable domain shift, and write the datasets of the demo."""
 
 import math
 from collections.abc import Iterable, Iterator

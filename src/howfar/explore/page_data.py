@@ -1,4 +1,4 @@
-"""Encode a run's data for the interactive page: a compressed block that opens the page, and further columns on request."""
+"""Encode a run's data for the interactive page: a compressed block that opens the page, and the columns of long runs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Serve a run's interactive page locally, save the images picked there in picks.json, and make selections from these picks."""
+"""Serve a run's interactive page locally, save the images picked there (picks.json), and make selections of them."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Monitor images as they arrive (`howfar watch`): score each image, check batches by rules, and ask for a label per batch."""
+"""Monitor a folder (`howfar watch`): score new images, check each batch by rules, and ask for one image's label a batch."""
 
 import hashlib
 import json

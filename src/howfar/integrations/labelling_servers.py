@@ -1,4 +1,4 @@
-"""Connect to CVAT, Label Studio or another labelling server by an address (``cvat://HOST/PROJECT``): send images, read labels.
+"""Send images to CVAT, Label Studio or another labelling server, read the labels there, and serve pre-annotations.
 
 The files that `howfar select` and `howfar certify` write for these tools are sent. A new host is a class registered under the
 entry point group ``howfar.labelling_hosts``, by the scheme of its addresses.

@@ -1,4 +1,4 @@
-"""Export the gate's distance of an image as an ONNX graph, alone or inside a model's network (`howfar fuse`)."""
+"""Export an image's distance from the training images as an ONNX graph, alone or inside a model's network (`howfar fuse`)."""
 
 import hashlib
 import json

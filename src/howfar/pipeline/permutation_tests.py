@@ -1,4 +1,4 @@
-"""Test by permutation if two projected datasets have one distribution, and if a slice is as far from P as the rest."""
+"""Test by permutation whether two datasets have one distribution, and whether a slice is as far from the primary as others."""
 
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple

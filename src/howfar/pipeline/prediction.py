@@ -1,4 +1,4 @@
-"""Write a dataset's predicted probability maps as PNG files, by a howfar checkpoint, an ONNX file or a torch module."""
+"""Load a model (a howfar checkpoint, an ONNX file or a torch module), and write its probability maps of a dataset as PNGs."""
 
 from __future__ import annotations
 
