@@ -34,13 +34,13 @@ ADDED = {
     *("near_duplicates", "slices"),
     *("why", "task", "label_names"),
     *("rivals_ci", "rivals_p", "mind"),
-    *("reading", "error_rate", "tiled", "residual_components"),
+    *("reading", "error_rate", "tiled", "residual_components", "network"),
 }
 """Keys that may hold, or be, what earlier versions did not record: all that a run needs to be made again, what is left out of a
 checkpoint's evaluation, of an adaptation the paper's F and its tables by distance, the sizes of the images learnt from, notes
 on a prediction, how an estimator did on the means of sets and on P's own kind (roads), the gate, near duplicates, slices, why a
 strategy was taken, what is labelled and how labels are called, intervals and p-values of rival distances, and
-MIND among these, how a network was fed, and what the judge of sites was asked for."""
+MIND among these, how a network was fed and which it was, and what the judge of sites was asked for."""
 EMPTY = {"choices", "choice"}
 """Keys that hold nothing any more, as no estimator is chosen by its errors."""
 RESULTS = {

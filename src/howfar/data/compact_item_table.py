@@ -51,7 +51,7 @@ _BLOCK: Final = 32
 """Images that are packed together: more take less memory, and longer to read one."""
 
 
-class BufferedText(Sequence[T]):
+class CompactSequence(Sequence[T]):
     """Hold values compactly and build each object on access; equal to a tuple of the same values."""
 
     @abstractmethod
@@ -72,7 +72,7 @@ class BufferedText(Sequence[T]):
         return map(self.value, range(len(self)))
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, (BufferedText, tuple)):
+        if not isinstance(other, (CompactSequence, tuple)):
             return NotImplemented
         return self is other or (len(self) == len(other) and all(map(eq, self, other)))
 
@@ -80,7 +80,7 @@ class BufferedText(Sequence[T]):
         return hash(tuple(self))
 
     def __add__(self, other: object) -> tuple[Any, ...]:
-        return (*self, *other) if isinstance(other, (BufferedText, tuple)) else NotImplemented
+        return (*self, *other) if isinstance(other, (CompactSequence, tuple)) else NotImplemented
 
     def __radd__(self, other: object) -> tuple[Any, ...]:
         return (*other, *self) if isinstance(other, tuple) else NotImplemented
@@ -94,7 +94,7 @@ class BufferedText(Sequence[T]):
         return repr(tuple(self))
 
 
-class TextColumn(BufferedText[str]):
+class TextColumn(CompactSequence[str]):
     """Store texts as concatenated UTF-8 with their end offsets (8 extra bytes per text)."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
@@ -117,7 +117,7 @@ class TextColumn(BufferedText[str]):
         return self._bytes[start : self._ends[position]].decode("utf-8", "surrogatepass")
 
 
-class HashColumn(BufferedText[str]):
+class HashColumn(CompactSequence[str]):
     """Store content hashes (`howfar.data.content_hash`) in 16 bytes each, given and returned as hexadecimal digits."""
 
     def __init__(self, hashes: Iterable[str] = ()) -> None:
@@ -169,7 +169,7 @@ def sorted_texts(texts: Iterable[str], key: Callable[[str], Any]) -> Iterator[st
     return merge(*runs, key=key) if len(runs) > 1 else iter(runs[0] if runs else ())
 
 
-class ItemTable(BufferedText[Item]):
+class ItemTable(CompactSequence[Item]):
     """Store images as compressed blocks of records, unpacked on access; behaves like a tuple of items."""
 
     def __init__(self, items: Iterable[Item] = ()) -> None:
@@ -234,7 +234,7 @@ def _unpacked(location: Any) -> Any:
     return Path(*location) if isinstance(location, list) else location
 
 
-class ItemPaths(BufferedText[str]):
+class ItemPaths(CompactSequence[str]):
     """Hold the paths of some rows of a table as text."""
 
     def __init__(self, table: ItemTable, rows: Sequence[int]) -> None:

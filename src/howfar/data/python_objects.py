@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from howfar.data.compact_item_table import BufferedText, Item
+from howfar.data.compact_item_table import CompactSequence, Item
 from howfar.data.containers.container_base_classes import GROUP, LABEL, MASK, label_text
 from howfar.data.dataset import Dataset
 from howfar.data.embedding_files import from_array, unique_names
@@ -465,7 +465,7 @@ def read_object(argument: object, name: str | None, unnamed: str) -> Dataset | F
         for number in range(1, len(array) if array.dtype.kind == "f" else 1):
             _check_picture(array[number], f"{called}: image {number}")
         return _pictures(array, called, f"{called}: image 0")
-    if isinstance(argument, (list, tuple, BufferedText)):
+    if isinstance(argument, (list, tuple, CompactSequence)):
         return _list_images(argument, name, unnamed)
     # A loader, an iterable dataset and a generator give nothing by number.
     torch = sys.modules.get("torch.utils.data")

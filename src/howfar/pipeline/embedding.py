@@ -20,7 +20,7 @@ from howfar.backbones.backbone_loading import one_torch_thread_each
 from howfar.backbones.preprocessing import prepared
 from howfar.data import Dataset, DatasetArgument, content_hash, parse, read_bytes
 from howfar.data.bands_and_bit_depth import NO_DATA, left_out, no_data, range_warning
-from howfar.data.compact_item_table import BufferedText, HashColumn, Item, ItemTable, TextColumn
+from howfar.data.compact_item_table import CompactSequence, HashColumn, Item, ItemTable, TextColumn
 from howfar.data.image_bytes import place_of
 from howfar.data.image_decoding import picture, pictures_in_use
 from howfar.errors import ImageError, InputError, check_at_least
@@ -176,7 +176,7 @@ class Batches(Sequence[tuple[Item, ...]]):
         return tuple(self._listings[dataset][start : start + self._size])
 
 
-class Outcomes(BufferedText[Outcome]):
+class Outcomes(CompactSequence[Outcome]):
     """Collect the outcomes of a dataset's images in order, as they arrive."""
 
     def __init__(self, items: Sequence[Item] = ()) -> None:

@@ -30,7 +30,9 @@ from howfar.data.prediction_maps import (
 )
 from howfar.errors import ImageError, InputError
 from howfar.metrics.label_free_signals import foreground_dice
+from howfar.option_checks_and_signatures import command_words
 from howfar.options import Members
+from howfar.options_by_function import FedOptions
 from howfar.relation.labelled_images import (
     CONFIDENCES,
     ENSEMBLE_AGREEMENT,
@@ -250,13 +252,7 @@ class MapFolders:
         other = [name for name in known if name in given and given[name] != known[name]]
         if other:
             rule = f"must be maps of the network that {primary}'s profile learnt from, fed and read as there"
-            numbers = {
-                name: known[name] for name in ("size", "mean", "std", "output", "channel") if known.get(name) is not None
-            }
-            words = [
-                f"--{name} {','.join(map(str, value)) if isinstance(value, list) else value}" for name, value in numbers.items()
-            ]
-            remedy = f"predict them with {' '.join([*words, *(['--tile'] if known.get('tiled') else [])])}"
+            remedy = f"predict them with {' '.join(command_words(FedOptions, known))}"
             got = "maps of another network" if "weights" in other else f"another {' and '.join(other)}"
             raise InputError.of(OWN, rule, got, remedy)
 

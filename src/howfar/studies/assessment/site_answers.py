@@ -162,9 +162,6 @@ def basis_note(basis: Basis, corrupted: int, primary: str, blank: Iterable[str] 
     )
 
 
-_POOR = "check that predictions, labels and threshold belong together."
-
-
 @dataclass(frozen=True)
 class Enough:
     """Hold the mean score that is enough on a site: τ and, with `home` (the user set no τ), at most `DROP` below its score."""
@@ -183,8 +180,10 @@ class Enough:
         image, option = "", "--tau sets another" if self.home else "set by --tau"
         if less and performance_name != PERFORMANCE_NAMES["classification"]:
             image, option = f" and {self.tau:g} for an image", "--tau replaces both"
-        poor = "" if self.home is None or self.home[1] >= self.score else f" {self.home[0]} itself is below it: {_POOR}"
-        return f"Minimum {performance_name}: {self.score:g} for a site{less}{image}; {option}.{poor}"
+        line = f"Minimum {performance_name}: {self.score:g} for a site{less}{image}; {option}."
+        if self.home is None or self.home[1] >= self.score:
+            return line
+        return f"{line} {self.home[0]} itself is below it: check that predictions, labels and threshold belong together."
 
     def nothing(self, score: str) -> str:
         """Write the advice where a score, measured or expected, is enough."""
