@@ -347,11 +347,8 @@ def adapt_model(
     device, workers, progress, log
         As `howfar.train` takes them.
 
-    Raises
-    ------
-    HowfarError
-        An unknown way, one that needs labels or images that are not given, a dataset without masks, another primary dataset
-        than M's, or what the way itself refuses.
+    Raises `HowfarError` for an unknown way, one that needs labels or images that are not given, a dataset without masks,
+    another primary dataset than M's, or what the way itself refuses.
     """
     check_tracker(log)
     steps = steps_of(way)

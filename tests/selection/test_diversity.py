@@ -16,23 +16,6 @@ from threadpoolctl import threadpool_limits
 
 from howfar.protocols import Strategy
 from howfar.selection import diversity
-from howfar.selection.diversity import (
-    HERDING,
-    KCENTER,
-    KINDS,
-    KMEANSPP,
-    KMEDOIDS,
-    NEIGHBOURS,
-    OBJECTS,
-    PROBCOVER,
-    PURITY,
-    TYPICLUST,
-    kinds,
-    kmeans,
-    radius,
-    seeds,
-    to_nearest,
-)
 
 
 def picks(strategy: Strategy, features: Any, k: int, labelled: tuple[int, ...] = (), seed: int = 0) -> list[int]:
@@ -44,7 +27,7 @@ def test_equal_rows_are_at_0_where_scikit_learn_loses_them() -> None:
     """Scikit-learn multiplies matrices, ‖x‖² + ‖y‖² − 2 x·y: at 10,000 from the origin copies of a row lie apart."""
     x = np.random.default_rng(0).normal(size=(300, 25)) + 1e4
     copies = x[:50].copy()
-    assert to_nearest(copies, x).max() == 0.0
+    assert diversity.to_nearest(copies, x).max() == 0.0
     assert pairwise_distances_argmin_min(copies, x)[1].max() > 1e-4
 
 
@@ -56,9 +39,9 @@ def mixed(seed: int, n: int = 200, z: int = 4) -> np.ndarray:
 def test_rounds_as_scipy_from_the_same_seeds() -> None:
     for seed in range(6):
         x = mixed(seed)
-        start = x[seeds(x, 6, np.random.default_rng(seed), np.zeros(len(x), dtype=bool))]
+        start = x[diversity.seeds(x, 6, np.random.default_rng(seed), np.zeros(len(x), dtype=bool))]
         centres, labels = kmeans2(x, start, iter=300, minit="matrix")
-        found = kmeans(x, 6, np.random.default_rng(seed), restarts=1)
+        found = diversity.kmeans(x, 6, np.random.default_rng(seed), restarts=1)
         np.testing.assert_array_equal(found.labels, labels)
         np.testing.assert_allclose(found.centres, centres)
         np.testing.assert_allclose(found.inertia, ((x - centres[labels]) ** 2).sum())
@@ -67,8 +50,8 @@ def test_rounds_as_scipy_from_the_same_seeds() -> None:
 def test_restarts_find_what_one_start_misses() -> None:
     rng = np.random.default_rng(0)
     x = rng.normal(size=(240, 2)) * 0.3 + np.repeat(rng.uniform(-10, 10, size=(12, 2)), 20, axis=0)
-    many = [kmeans(x, 12, np.random.default_rng(seed)).inertia for seed in range(12)]
-    once = [kmeans(x, 12, np.random.default_rng(seed), restarts=1).inertia for seed in range(12)]
+    many = [diversity.kmeans(x, 12, np.random.default_rng(seed)).inertia for seed in range(12)]
+    once = [diversity.kmeans(x, 12, np.random.default_rng(seed), restarts=1).inertia for seed in range(12)]
     best = KMeans(12, n_init=50, random_state=0).fit(x).inertia_
     assert np.mean(many) < np.mean(once)
     assert min(many) <= best * (1 + 1e-9)
@@ -79,7 +62,7 @@ def test_restarts_find_what_one_start_misses() -> None:
 def test_no_cluster_is_empty_that_need_not_be(points: list[tuple[int, int]], data: st.DataObject) -> None:
     x = np.array(points, dtype=np.float64)
     count = data.draw(st.integers(1, len(x)))
-    found = kmeans(x, count, np.random.default_rng(0), restarts=2)
+    found = diversity.kmeans(x, count, np.random.default_rng(0), restarts=2)
     assert len(np.unique(found.labels)) == min(count, len(np.unique(x, axis=0)))
     # Equal rows are together, and each centre is the mean of its rows.
     for label in np.unique(found.labels):
@@ -90,23 +73,23 @@ def test_no_cluster_is_empty_that_need_not_be(points: list[tuple[int, int]], dat
 
 def test_where_the_origin_lies_moves_no_cluster() -> None:
     x = mixed(0)
-    wanted = kmeans(x, 6, np.random.default_rng(1))
+    wanted = diversity.kmeans(x, 6, np.random.default_rng(1))
     for offset in (1e4, 1e6):
-        np.testing.assert_array_equal(kmeans(x + offset, 6, np.random.default_rng(1)).labels, wanted.labels)
+        np.testing.assert_array_equal(diversity.kmeans(x + offset, 6, np.random.default_rng(1)).labels, wanted.labels)
 
 
 def test_a_centre_does_not_depend_on_other_clusters() -> None:
     rng = np.random.default_rng(0)
     near, far = rng.normal(size=(20, 3)), rng.normal(size=(20, 3))
     for offset in (50.0, 1e3, 1e5):
-        found = kmeans(np.concatenate([near, far + offset]), 2, np.random.default_rng(0))
+        found = diversity.kmeans(np.concatenate([near, far + offset]), 2, np.random.default_rng(0))
         assert found.centres[found.labels[0]].tolist() == [np.bincount([0] * 20, column)[0] / 20 for column in near.T]
 
 
 def test_more_clusters_than_different_rows() -> None:
     """Here scikit-learn, asked for seven clusters, makes four and gives a sum of squares that is not 0."""
     a, b, c, d = [2.0, 0.0], [2.0, 2.0], [1.0, 2.0], [0.0, 2.0]
-    found = kmeans(np.array([a, a, b, c, d, c, b, a, b]), 7, np.random.default_rng(1), restarts=1)
+    found = diversity.kmeans(np.array([a, a, b, c, d, c, b, a, b]), 7, np.random.default_rng(1), restarts=1)
     assert len(found.centres) == 4
     assert found.inertia == pytest.approx(0.0, abs=1e-12)
 
@@ -114,9 +97,9 @@ def test_more_clusters_than_different_rows() -> None:
 @pytest.mark.parametrize("threads", [2, 3, 4])
 def test_the_number_of_threads_changes_nothing(threads: int) -> None:
     x = mixed(0, n=2000)
-    wanted = kmeans(x, 5, np.random.default_rng(1), restarts=2)
+    wanted = diversity.kmeans(x, 5, np.random.default_rng(1), restarts=2)
     with threadpool_limits(threads, user_api="openmp"):
-        found = kmeans(x, 5, np.random.default_rng(1), restarts=2)
+        found = diversity.kmeans(x, 5, np.random.default_rng(1), restarts=2)
     np.testing.assert_array_equal(found.centres, wanted.centres)
     np.testing.assert_array_equal(found.labels, wanted.labels)
     assert found.inertia == wanted.inertia
@@ -128,7 +111,7 @@ FOUR = np.array([[0.0], [1.0], [3.0], [7.0]])
 
 def drawn(k: int, *labelled: int) -> Counter[tuple[int, ...]]:
     mask = np.isin(np.arange(4), labelled)
-    found = (KMEANSPP.pick({"features": FOUR}, k, np.random.default_rng(seed), mask) for seed in range(DRAWS))
+    found = (diversity.KMEANSPP.pick({"features": FOUR}, k, np.random.default_rng(seed), mask) for seed in range(DRAWS))
     return Counter(tuple(one.tolist()) for one in found)
 
 
@@ -150,7 +133,7 @@ def test_labelled_images_are_centres() -> None:
 def test_a_copy_of_any_centre_is_not_drawn_while_others_are_left() -> None:
     x, covered = np.array([[0.0], [0.0], [5.0], [7.0]]), np.array([True, False, False, False])
     for seed in range(200):
-        assert set(seeds(x, 2, np.random.default_rng(seed), covered)) == {2, 3}
+        assert set(diversity.seeds(x, 2, np.random.default_rng(seed), covered)) == {2, 3}
 
 
 def test_a_draw_at_the_very_end_is_of_an_image_that_can_be_drawn() -> None:
@@ -159,11 +142,13 @@ def test_a_draw_at_the_very_end_is_of_an_image_that_can_be_drawn() -> None:
             return float(np.nextafter(1.0, 0.0))
 
     rng = Last(np.random.PCG64(0))
-    assert KMEANSPP.pick({"features": FOUR[[0, 1, 3, 0]]}, 1, rng, np.array([True, False, False, False])).tolist() == [2]
-    assert KMEANSPP.pick({"features": np.zeros((3, 1))}, 1, rng).tolist() == [2]
+    assert diversity.KMEANSPP.pick(
+        {"features": FOUR[[0, 1, 3, 0]]}, 1, rng, np.array([True, False, False, False])
+    ).tolist() == [2]
+    assert diversity.KMEANSPP.pick({"features": np.zeros((3, 1))}, 1, rng).tolist() == [2]
 
 
-BOTH = pytest.mark.parametrize("strategy", [TYPICLUST, KMEDOIDS], ids=lambda one: one.name)
+BOTH = pytest.mark.parametrize("strategy", [diversity.TYPICLUST, diversity.KMEDOIDS], ids=lambda one: one.name)
 # Its mean is 5.2, so 5 is nearest to the centre; 6 is nearest to the others on average (2.5).
 LOPSIDED = [[0.0], [5.0], [6.0], [7.0], [8.0]]
 
@@ -193,11 +178,11 @@ def test_clusters_are_taken_by_size_and_labels(strategy, seed, labelled, most, c
 
 def test_typiclust_passes_over_small_clusters_while_others_have_images_left() -> None:
     x = blobs(5, 5, 12, 8)
-    parts = [int(np.searchsorted([5, 17, 25], one, side="right")) for one in picks(TYPICLUST, x, 3)]
+    parts = [int(np.searchsorted([5, 17, 25], one, side="right")) for one in picks(diversity.TYPICLUST, x, 3)]
     assert parts == [1, 2, 1]
-    assert [int(np.searchsorted([5, 17, 25], one, side="right")) for one in picks(KMEDOIDS, x, 3)] == [1, 2, 0]
+    assert [int(np.searchsorted([5, 17, 25], one, side="right")) for one in picks(diversity.KMEDOIDS, x, 3)] == [1, 2, 0]
     # Where all are small, none is passed over.
-    assert [one // 4 for one in picks(TYPICLUST, blobs(6, 4, 4, 4), 3)] == [0, 1, 2]
+    assert [one // 4 for one in picks(diversity.TYPICLUST, blobs(6, 4, 4, 4), 3)] == [0, 1, 2]
 
 
 @BOTH
@@ -215,37 +200,39 @@ def test_typiclust_as_scikit_activeml() -> None:
             y = np.full(len(x), np.nan)
             y[list(labelled)] = 0
             k = 5 - len(labelled)
-            wanted = TypiClust(k=NEIGHBOURS, random_state=0, cluster_algo_dict={"n_init": 20}).query(x, y, batch_size=k)
-            assert picks(TYPICLUST, x, k, labelled) == wanted.tolist()
+            wanted = TypiClust(k=diversity.NEIGHBOURS, random_state=0, cluster_algo_dict={"n_init": 20}).query(
+                x, y, batch_size=k
+            )
+            assert picks(diversity.TYPICLUST, x, k, labelled) == wanted.tolist()
 
 
 def test_kmedoids_are_the_nearest_images_to_the_centres() -> None:
     x = blobs(4, 20, 15, 10)
-    for chosen, part in zip(picks(KMEDOIDS, x, 3), (slice(0, 20), slice(20, 35), slice(35, 45)), strict=True):
+    for chosen, part in zip(picks(diversity.KMEDOIDS, x, 3), (slice(0, 20), slice(20, 35), slice(35, 45)), strict=True):
         gaps = np.linalg.norm(x[part] - x[part].mean(axis=0), axis=1)
         assert chosen == part.start + int(np.argmin(gaps))
 
 
 def test_an_image_at_a_centre_comes_last() -> None:
-    assert picks(KCENTER, [[0.0], [0.0], [5.0], [6.0]], 3, labelled=(0,)) == [3, 2, 1]
+    assert picks(diversity.KCENTER, [[0.0], [0.0], [5.0], [6.0]], 3, labelled=(0,)) == [3, 2, 1]
 
 
 def test_kcenter_as_scikit_activeml() -> None:
     for seed in range(5):
         x = np.random.default_rng(seed).normal(size=(60, 5))
-        first = picks(KCENTER, x, 1)[0]
+        first = picks(diversity.KCENTER, x, 1)[0]
         for labelled in ((first,), (3, 17, 40)):
             y = np.full(60, np.nan)
             y[list(labelled)] = 0
             wanted = CoreSet(random_state=0).query(x, y, batch_size=12)
-            assert picks(KCENTER, x, 12, labelled) == wanted.tolist()
-        assert picks(KCENTER, x, 13) == [first, *picks(KCENTER, x, 12, (first,))]
+            assert picks(diversity.KCENTER, x, 12, labelled) == wanted.tolist()
+        assert picks(diversity.KCENTER, x, 13) == [first, *picks(diversity.KCENTER, x, 12, (first,))]
 
 
 def test_each_pick_brings_the_mean_nearest() -> None:
     x = np.random.default_rng(0).normal(size=(30, 4))
     chosen: list[int] = [7, 8]
-    for pick in picks(HERDING, x, 10, (7, 8)):
+    for pick in picks(diversity.HERDING, x, 10, (7, 8)):
         gaps = {i: np.linalg.norm(x[[*chosen, i]].mean(axis=0) - x.mean(axis=0)) for i in range(30) if i not in chosen}
         assert pick == min(gaps, key=lambda i: gaps[i])
         chosen.append(pick)
@@ -259,21 +246,21 @@ def test_on_features_of_one_length_it_is_welling_s() -> None:
         wanted.append(max(free, key=lambda i: float(w @ x[i])))
         free.remove(wanted[-1])
         w = w + x.mean(axis=0) - x[wanted[-1]]
-    assert picks(HERDING, x, 12) == wanted
+    assert picks(diversity.HERDING, x, 12) == wanted
 
 
 LINE = [[0.0], [1.0], [2.0], [3.0], [10.0], [11.0]]
 
 
 def test_when_all_is_covered_the_farthest_follows(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert picks(PROBCOVER, [[0.0], [0.0], [0.0], [5.0], [5.0], [5.0]], 4) == [0, 3, 1, 2]
-    assert picks(PROBCOVER, [[0.0], [0.0], [0.0], [5.0], [5.0], [5.0]], 1, labelled=(0, 3)) == [1]
+    assert picks(diversity.PROBCOVER, [[0.0], [0.0], [0.0], [5.0], [5.0], [5.0]], 4) == [0, 3, 1, 2]
+    assert picks(diversity.PROBCOVER, [[0.0], [0.0], [0.0], [5.0], [5.0], [5.0]], 1, labelled=(0, 3)) == [1]
     monkeypatch.setattr(diversity, "radius", lambda *given: 100.0)
     # The first ball holds all; 11 is farthest from 0, then 3 from both.
-    assert picks(PROBCOVER, LINE, 3) == [0, 5, 3]
+    assert picks(diversity.PROBCOVER, LINE, 3) == [0, 5, 3]
     # A radius of 0 covers nothing, not even the centre.
     monkeypatch.setattr(diversity, "radius", lambda *given: 0.0)
-    assert picks(PROBCOVER, LINE, 3) == [0, 5, 3]
+    assert picks(diversity.PROBCOVER, LINE, 3) == [0, 5, 3]
 
 
 @settings(max_examples=60, deadline=None, derandomize=True)
@@ -287,7 +274,7 @@ def test_no_larger_radius_is_as_pure(points: list[int], data: st.DataObject) -> 
     def share(delta: float) -> float:
         return float(1.0 - ((apart < delta) & alien).any(axis=1).mean())
 
-    found = radius(x, labels, purity)
+    found = diversity.radius(x, labels, purity)
     assert share(found) >= purity - 1e-12
     if np.isfinite(found):
         assert share(np.nextafter(found, np.inf)) < purity
@@ -300,19 +287,19 @@ def test_probcover_as_scikit_activeml() -> None:
         x = rng.normal(size=(90, 4)) + 6.0 * rng.integers(0, 3, size=(90, 1))
         for labelled in ((), (4, 50)):
             k = 5
-            found = kmeans(x, k + len(labelled), np.random.default_rng(seed))
-            delta = radius(x, found.labels)
+            found = diversity.kmeans(x, k + len(labelled), np.random.default_rng(seed))
+            delta = diversity.radius(x, found.labels)
             grid = [0.0, 0.5 * delta, np.nextafter(delta, 0.0), delta, 2.0 * delta]
             other = ProbCover(
                 n_classes=k + len(labelled),
                 deltas=grid,
-                alpha=PURITY,
+                alpha=diversity.PURITY,
                 cluster_algo=Ready,
                 cluster_algo_dict={"labels": found.labels},
                 distance_func=lambda rows: cdist(rows, rows),
             )
             known = list(labelled)
-            for pick in picks(PROBCOVER, x, k, labelled, seed):
+            for pick in picks(diversity.PROBCOVER, x, k, labelled, seed):
                 y = np.full(len(x), np.nan)
                 y[known] = 0
                 _, utilities = other.query(x, y, batch_size=1, return_utilities=True)
@@ -333,10 +320,10 @@ class Ready:
 
 def test_blocks_of_distances_do_not_count(monkeypatch: pytest.MonkeyPatch) -> None:
     x = np.random.default_rng(0).normal(size=(50, 3))
-    whole = picks(PROBCOVER, x, 9)
+    whole = picks(diversity.PROBCOVER, x, 9)
     blocks = diversity.blocks
     monkeypatch.setattr(diversity, "blocks", lambda rows, others: blocks(rows, others, pairs=7))
-    assert picks(PROBCOVER, x, 9) == whole
+    assert picks(diversity.PROBCOVER, x, 9) == whole
 
 
 CENTRES = np.array([[0.01, 0.0, 0.0], [0.01, 9.0, 0.0], [0.01, 0.0, 9.0], [0.01, 9.0, 9.0]])
@@ -353,11 +340,11 @@ def pool(*held: tuple[int, ...]) -> np.ndarray:
 
 
 def test_kinds_are_the_clusters_of_regions(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert diversity.KINDS == 20
     monkeypatch.setattr("howfar.selection.diversity.KINDS", 4)
-    held = kinds(pool((0, 1), (2,), (3, 3), (), (1, 0)), np.random.default_rng(0))
+    held = diversity.kinds(pool((0, 1), (2,), (3, 3), (), (1, 0)), np.random.default_rng(0))
     assert held.sum(axis=1).tolist() == [2, 1, 1, 0, 2]
     assert (held[0] == held[4]).all()
-    assert KINDS == 20
 
 
 def test_what_labelled_images_hold_is_covered(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,6 +352,6 @@ def test_what_labelled_images_hold_is_covered(monkeypatch: pytest.MonkeyPatch) -
     regions = pool((0, 1, 2), (0, 1, 2), (3,), ())
     labelled = np.array([True, False, False, False])
     # The second image adds 3 × ¼ and the third ½.
-    assert OBJECTS.pick({"regions": regions}, 1, np.random.default_rng(0), labelled).tolist() == [1]
+    assert diversity.OBJECTS.pick({"regions": regions}, 1, np.random.default_rng(0), labelled).tolist() == [1]
     labelled[1] = True
-    assert OBJECTS.pick({"regions": regions}, 1, np.random.default_rng(0), labelled).tolist() == [2]
+    assert diversity.OBJECTS.pick({"regions": regions}, 1, np.random.default_rng(0), labelled).tolist() == [2]

@@ -15,6 +15,7 @@ from typing import Any, Final, TypeAlias
 
 import numpy as np
 
+from howfar.data import untrusted_documents_and_tables as documents
 from howfar.data.annotation_formats import check_ids, coco_corners, read_coco
 from howfar.data.annotations import BoxesOf, BoxFile, add_box, boxes_of_export, no_boxes, relabelled
 from howfar.data.class_names_and_predictions import CategoryNames, named, read_names
@@ -24,21 +25,6 @@ from howfar.data.image_and_mask_folders import counted, path_text, stem, walk
 from howfar.data.image_decoding import size
 from howfar.data.label_files import Labels, matched, read_export
 from howfar.data.name_matching import by_file_name, match_names, no_match
-from howfar.data.untrusted_documents_and_tables import (
-    CORNERS,
-    ROLES,
-    SIDES,
-    TABLES,
-    cell_numbers,
-    cell_texts,
-    check_columns,
-    file_bytes,
-    images_of,
-    parsed_xml,
-    read_json,
-    read_tabular,
-    readable,
-)
 from howfar.errors import ImageError, InputError, MissingPathError, one_line
 from howfar.formatting_and_escaping import printable
 from howfar.io.file_location import absolute
@@ -48,8 +34,8 @@ FORM = '[{"image": "1.jpg", "boxes": [[x0, y0, x1, y1], â€¦], "scores": [0.9, â€
 
 def read_document(file: Path, what: str) -> Any:
     """Parse a JSON file that holds `what`; raise `MissingPathError` if it is missing and `InputError` if it is no JSON."""
-    with readable(file, f"write {what} as {FORM}"):
-        return read_json(file)
+    with documents.readable(file, f"write {what} as {FORM}"):
+        return documents.read_json(file)
 
 
 def boxes_in(document: Any, file: Path, what: str) -> dict[str, dict[str, Any]]:
@@ -82,21 +68,22 @@ _FORM: Final = "image, x0, y0, x1, y1 (or width and height in place of the last 
 
 def read_box_table(file: Path, roles: Mapping[str, str], predicted: bool) -> BoxFile:
     """Read a table of one box a row, its columns by role; a row with empty corners says that its image has no box."""
-    table = read_tabular(file)
+    table = documents.read_tabular(file)
     present = list(map(str, table.columns))
     # Of true boxes there are no scores, and a table of them may lack what is named for the predictions.
     given = roles if predicted else {role: column for role, column in roles.items() if column in present}
-    check_columns(given, present, file)
-    columns = {role: given.get(role, role) for role in ROLES}
-    by_size = bool(set(SIDES) & set(given)) or (columns["x1"] not in present and columns["width"] in present)
-    needed = [*CORNERS[:2], *(SIDES if by_size else CORNERS[2:]), *(["score"] if predicted else [])]
+    documents.check_columns(given, present, file)
+    columns = {role: given.get(role, role) for role in documents.ROLES}
+    by_size = bool(set(documents.SIDES) & set(given)) or (columns["x1"] not in present and columns["width"] in present)
+    ends = documents.SIDES if by_size else documents.CORNERS[2:]
+    needed = [*documents.CORNERS[:2], *ends, *(["score"] if predicted else [])]
     missing = [columns[role] for role in ("image", *needed) if columns[role] not in present]
     if missing:
         listed = f"{path_text(file)} has no column {missing[0]}; its columns: {', '.join(map(path_text, present))}"
         raise InputError(f"{listed}: it needs {_FORM}; name others by --columns")
-    images = images_of(table[columns["image"]], path_text(file))
-    labels = cell_texts(table[columns["label"]]) if columns["label"] in present else ["0"] * len(table)
-    numbers = np.stack([cell_numbers(table[columns[role]], path_text(file)) for role in needed], axis=1)
+    images = documents.images_of(table[columns["image"]], path_text(file))
+    labels = documents.cell_texts(table[columns["label"]]) if columns["label"] in present else ["0"] * len(table)
+    numbers = np.stack([documents.cell_numbers(table[columns[role]], path_text(file)) for role in needed], axis=1)
     empty = np.isnan(numbers[:, :4]).all(axis=1)
     if by_size:
         numbers[:, 2:4] += numbers[:, :2]
@@ -112,7 +99,7 @@ def _in_files(files: Iterable[tuple[str, Path, Rows]], predicted: bool, remedy: 
     boxes: BoxesOf = {}
     for name, file, rows in files:
         boxes[name] = no_boxes(predicted)
-        with readable(file, remedy):
+        with documents.readable(file, remedy):
             for corners, label, score in rows:
                 add_box(boxes, name, corners, label, score)
     return boxes
@@ -122,7 +109,7 @@ ULTRALYTICS_FORM: Final = '[{"name": "car", "class": 2, "confidence": 0.9, "box"
 
 
 def _ultralytics_rows(file: Path) -> Rows:
-    rows = read_json(file)
+    rows = documents.read_json(file)
     if not isinstance(rows, list):
         raise ValueError("it must hold a list with one object a box")
     for row in rows:
@@ -139,7 +126,7 @@ def read_voc(files: Mapping[str, Path]) -> BoxFile:
 
     def rows(file: Path) -> Rows:
         nonlocal difficult
-        root = parsed_xml(file_bytes(file), file, file.stat().st_size)
+        root = documents.parsed_xml(documents.file_bytes(file), file, file.stat().st_size)
         if root.tag != "annotation":
             raise InputError(f"it is no Pascal VOC annotation, but {one_line(root.tag, 40)}")
         for element in root.iter("object"):
@@ -185,7 +172,7 @@ def read_yolo(dataset: Dataset, folder: Path, files: Mapping[str, Path], predict
 
 
 def _yolo_rows(item: Item, file: Path, form: str) -> Rows:
-    lines = file_bytes(file, _COPIES).decode("utf-8-sig").splitlines()
+    lines = documents.file_bytes(file, _COPIES).decode("utf-8-sig").splitlines()
     try:
         width, height = size(item.path)
     except ImageError as error:
@@ -300,7 +287,7 @@ def read_box_labels(dataset: Dataset, source: str | Path) -> Labels:
     """Read the true boxes of a dataset's images from what `read_true_boxes` reads."""
     path = absolute(source)
     read = read_true_boxes(dataset, path)
-    with readable(path, "give each image as many labels as boxes"):
+    with documents.readable(path, "give each image as many labels as boxes"):
         by_key = {stem(name): list(zip(entry["labels"], entry["boxes"], strict=True)) for name, entry in read.boxes.items()}
     return Labels(*matched(dataset, by_key, whole=True), read.unsure)
 
@@ -315,7 +302,7 @@ def read_true_boxes(
         return read_yolo(dataset, place, files, False, () if isinstance(names, CategoryNames) else names)
     if ending:
         read = read_voc(files)
-    elif place.suffix.lower() in TABLES:
+    elif place.suffix.lower() in documents.TABLES:
         read = read_box_table(place, roles or {}, predicted=False)
     else:
         read = _true_in_document(place, what)
@@ -325,7 +312,7 @@ def read_true_boxes(
 def _true_in_document(file: Path, what: str) -> BoxFile:
     packed = file.suffix.lower() in (".xml", ".zip")
     document = None if packed else read_document(file, what)
-    with readable(file, "pass COCO annotations, or a file that CVAT (.xml) or Label Studio (.json) exported"):
+    with documents.readable(file, "pass COCO annotations, or a file that CVAT (.xml) or Label Studio (.json) exported"):
         if isinstance(document, Mapping) and ("annotations" in document or "shapes" in document):
             return read_coco_boxes(document, path_text(file))
         if packed or _lists_objects_with(document, "data"):
@@ -361,7 +348,7 @@ def read_predicted_boxes(
     elif ending:
         # The order of the names in a truth is that of the classes where it is of the same format alone.
         read = read_yolo(dataset, place, files, True, names or (() if truth.ids else tuple(truth.names.values())))
-    elif place.suffix.lower() in TABLES:
+    elif place.suffix.lower() in documents.TABLES:
         read = read_box_table(place, roles or {}, predicted=True)
     else:
         document = read_document(place, what)

@@ -61,12 +61,7 @@ class Dataset:
         name
             The dataset's name; by default the folder's, or its parent's where the folder is called ``images``.
 
-        Raises
-        ------
-        MissingPathError
-            There is no such folder.
-        InputError
-            It is not a folder, or holds no image.
+        Raises `MissingPathError` where there is no such folder, and `InputError` where it is not a folder or holds no image.
 
         Examples
         --------
@@ -95,12 +90,8 @@ class Dataset:
         name
             The dataset's name; by default the table's, without its ending.
 
-        Raises
-        ------
-        MissingPathError
-            There is no such file.
-        InputError
-            It is no such table, lacks the column ``image``, leaves an image empty, repeats one, or names no file that exists.
+        Raises `MissingPathError` where there is no such file, and `InputError` where it is no such table, lacks the column
+        ``image``, leaves an image empty, repeats one, or names no file that exists.
 
         Examples
         --------

@@ -64,12 +64,7 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
     unnamed
         What to call an object that has no name of its own; by default ``array`` or ``images``.
 
-    Raises
-    ------
-    MissingPathError
-        Nothing lies at the path.
-    InputError
-        It is nothing of the above, or is not well formed.
+    Raises `MissingPathError` where nothing lies at the path, and `InputError` where it is none of these, or not well formed.
 
     Examples
     --------

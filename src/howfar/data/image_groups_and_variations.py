@@ -185,10 +185,8 @@ def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
         Regular expression with named groups, in Python's syntax; FineGPR's names by default (Xiang et al. 2021,
         https://github.com/JeremyXSC/FineGPR): person, view, weather, light, scene.
 
-    Raises
-    ------
-    InputError
-        The pattern is no regular expression or has no named group, or an image's name does not match: the first such is named.
+    Raises `InputError` where the pattern is no regular expression or has no named group, or an image's name does not match: the
+    first such is named.
 
     Examples
     --------

@@ -135,14 +135,8 @@ def check_folder(name: str, folder: str | Path | Dataset) -> FolderCheck:
     folder
         The folder, or any other dataset of images that `howfar.data.parse` understands.
 
-    Raises
-    ------
-    UnknownNameError
-        There is no dataset of that name.
-    MissingPathError
-        There is no such folder.
-    InputError
-        The folder holds no image, or what it names is no images.
+    Raises `UnknownNameError` where there is no dataset of that name, `MissingPathError` where there is no such folder, and
+    `InputError` where the folder holds no image, or what it names is no images.
 
     Examples
     --------

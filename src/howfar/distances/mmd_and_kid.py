@@ -11,19 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from howfar import memory
 from howfar.arrays import Float64Array, FloatArray, as_features, as_pair
-from howfar.distances.pairwise_distances import (
-    PAIRS_PER_TILE,
-    Single,
-    centre_of,
-    distance_blocks,
-    double_squared,
-    in_single,
-    in_units,
-    product_tiles,
-    row_sums,
-    squared_tiles,
-    unit_of,
-)
+from howfar.distances import pairwise_distances as pairwise
 from howfar.errors import InputError, check_at_least
 
 _BITS = {np.float32: 16, np.float64: 20}
@@ -96,17 +84,17 @@ def cubic_discrepancy(s: FloatArray, p: FloatArray) -> float | None:
     With c amid P and x = a·b − c·c the kernel is a cubic in x: its constant cancels, its linear part follows from the means,
     and only its square and its cube are summed over pairs, where x is small beside c·c.
     """
-    centre, z = centre_of(p), s.shape[1]
-    a, b, unit = in_units(s, p)
+    centre, z = pairwise.centre_of(p), s.shape[1]
+    a, b, unit = pairwise.in_units(s, p)
     of_centre = centre / unit
     along_a, along_b = a @ of_centre, b @ of_centre
     whole = 3.0 * (z / unit**2 + float(of_centre @ of_centre))
     if max(np.abs(along_a).max(), np.abs(along_b).max()) > ASTRAY or not whole < 1e30:
         return None
 
-    def mean(left: Single, right: Single, of_left: Float64Array, of_right: Float64Array, same: bool) -> float:
+    def mean(left: pairwise.Single, right: pairwise.Single, of_left: Float64Array, of_right: Float64Array, same: bool) -> float:
         total, rows, columns = 0.0, of_left.astype(np.float32), of_right.astype(np.float32)
-        for at_rows, at_columns, x in product_tiles(left, right, same):
+        for at_rows, at_columns, x in pairwise.product_tiles(left, right, same):
             # Sum x²(w + x), w thrice the kernel's constant; within one dataset, pairs count twice and self-pairs not.
             x += rows[at_rows, None]
             x += columns[at_columns]
@@ -138,21 +126,21 @@ class SquaredDistances:
     """Iterate repeatedly over the squared distances of all pairs of images of S and P, each pair once, in scaled units."""
 
     def __init__(self, s: FloatArray, p: FloatArray) -> None:
-        self._a, self._b, self.unit = in_units(s, p)
+        self._a, self._b, self.unit = pairwise.in_units(s, p)
         self._same = s.shape == p.shape and np.array_equal(s, p)
         self.images = len(s) + len(p)
         held = 4 * self.images * (self.images - 1) // 2
-        self._kept: list[tuple[str, Single]] | None = None
+        self._kept: list[tuple[str, pairwise.Single]] | None = None
         self._keeps = held <= KEPT and not memory.is_set()
 
-    def tiles(self) -> Iterator[tuple[str, Single]]:
+    def tiles(self) -> Iterator[tuple[str, pairwise.Single]]:
         """Yield tiles with the kind of their pairs (``s``, ``p`` or ``sp``); self-pairs and repeated pairs are infinite."""
         if self._kept is not None:
             yield from self._kept
             return
-        kept: list[tuple[str, Single]] = []
+        kept: list[tuple[str, pairwise.Single]] = []
         for kind, left, right in (("s", self._a, self._a), ("p", self._b, self._b), ("sp", self._a, self._b)):
-            for at_rows, at_columns, values in squared_tiles(left, right, kind != "sp"):
+            for at_rows, at_columns, values in pairwise.squared_tiles(left, right, kind != "sp"):
                 if kind != "sp" and at_rows == at_columns:
                     # The diagonal and the lower triangle repeat pairs of the upper one.
                     values[np.tri(len(values), dtype=bool)] = np.inf
@@ -174,7 +162,7 @@ class SquaredDistances:
             np.concatenate([self._a[::step], self._b[::step]])
             for step in (-(-self.images // count) for count in (_ROWS, _COLUMNS))
         )
-        values = np.concatenate([squares.flatten() for _, _, squares in squared_tiles(rows, columns)])
+        values = np.concatenate([squares.flatten() for _, _, squares in pairwise.squared_tiles(rows, columns)])
         low, high = (int(share * (len(values) - 1)) for share in (0.5 - _BRACKET, 0.5 + _BRACKET))
         values.partition((low, high))
         return float(values[low]), float(values[high])
@@ -222,11 +210,11 @@ def _cubed(products: Float64Array) -> Float64Array:
 
 def gaussian(width: float) -> Kernel:
     """Make the Gaussian kernel exp(−‖a − b‖² / 2σ²) with σ = `width`."""
-    unit = unit_of(width)
+    unit = pairwise.unit_of(width)
 
     def kernel(a: Float64Array, b: Float64Array) -> Float64Array:
         a, b = a / unit, b / unit
-        squared = double_squared(a, b, np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b))
+        squared = pairwise.double_squared(a, b, np.einsum("ij,ij->i", a, a), np.einsum("ij,ij->i", b, b))
         squared *= -0.5 / (width / unit) ** 2
         return np.exp(squared, out=squared)
 
@@ -257,7 +245,7 @@ def kernel_forms(
             sums[first:] += k.sum(axis=0)
         sums[start : start + len(rows)] += k.sum(axis=1)
         # In a unit of their own, so that float32 does not overflow.
-        unit = unit_of(max(float(k.max()), -float(k.min())))
+        unit = pairwise.unit_of(max(float(k.max()), -float(k.min())))
         k /= unit
         products = k.astype(right.dtype, copy=False) @ right[first:]
         total += np.einsum("id,id->d", products, u[start : start + len(rows)], dtype=np.float64) * unit
@@ -267,7 +255,7 @@ def kernel_forms(
 _COLLECT = 1 << 20
 
 
-def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
+def median_distance(x: ArrayLike, pairs_per_tile: int = pairwise.PAIRS_PER_TILE) -> float:
     """Compute the exact median distance of different rows (lower of the middle two), `pairs_per_tile` distances at a time."""
     rows = as_features(x, "x")
     n = len(rows)
@@ -277,7 +265,7 @@ def median_distance(x: ArrayLike, pairs_per_tile: int = PAIRS_PER_TILE) -> float
     rank = n + 2 * ((n * (n - 1) // 2 - 1) // 2)
 
     def tiles() -> Iterator[Float64Array]:
-        return (d for _, _, d in distance_blocks(rows, rows, pairs_per_tile))
+        return (d for _, _, d in pairwise.distance_blocks(rows, rows, pairs_per_tile))
 
     return float(ranked_value(tiles, rank, 0.0, np.inf, _COLLECT, np.float64) or 0.0)
 
@@ -288,7 +276,7 @@ def mmd(
     bandwidth: float | Literal["median"] = "median",
     *,
     unbiased: bool = False,
-    pairs_per_tile: int = PAIRS_PER_TILE,
+    pairs_per_tile: int = pairwise.PAIRS_PER_TILE,
 ) -> float:
     """Compute the squared MMD, E k(s, s') + E k(p, p') − 2 E k(s, p), with the kernel k(a, b) = exp(−‖a − b‖² / 2σ²).
 
@@ -315,7 +303,7 @@ def mmd(
     if bandwidth != "median" and not (isinstance(bandwidth, int | float | np.floating) and 0.0 < bandwidth < np.inf):
         raise InputError.of("bandwidth", "must be 'median' or a positive number", bandwidth)
     m, n = len(secondary), len(primary)
-    many = in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE
+    many = pairwise.in_single(secondary, primary) and pairs_per_tile == pairwise.PAIRS_PER_TILE
     squared = SquaredDistances(secondary, primary) if many else None
     width = _median_width(secondary, primary, squared, pairs_per_tile) if bandwidth == "median" else float(bandwidth)
     if squared is not None:
@@ -326,14 +314,14 @@ def mmd(
             own_s, own_p = (1 - 1 / m) * own_s + 1 / m, (1 - 1 / n) * own_p + 1 / n
         discrepancy = (own_s - means.between) + (own_p - means.between)
         return discrepancy if unbiased else max(0.0, discrepancy)
-    centre = centre_of(primary)
+    centre = pairwise.centre_of(primary)
     sums = _kernel_sums(gaussian(width), secondary - centre, primary - centre, pairs_per_tile)
     if unbiased:
         return _different_pairs(sums, m, n, (float(m), float(n)))
     return max(0.0, sums.within_s / m**2 + sums.within_p / n**2 - 2.0 * (sums.between / (m * n)))
 
 
-def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> float:
+def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = pairwise.PAIRS_PER_TILE) -> float:
     """Compute the kernel inception distance (KID): the unbiased squared MMD with the cubic kernel k(a, b) = (a·b / z + 1)³.
 
     Source: Bińkowski, Sutherland, Arbel & Gretton, "Demystifying MMD GANs" (ICLR 2018), section 4, over all images at once
@@ -352,7 +340,7 @@ def kid(s: ArrayLike, p: ArrayLike, *, pairs_per_tile: int = PAIRS_PER_TILE) -> 
     check_at_least(1, pairs_per_tile=pairs_per_tile)
     _need_pairs(secondary, primary)
     with np.errstate(over="ignore", invalid="ignore"):
-        single = in_single(secondary, primary) and pairs_per_tile == PAIRS_PER_TILE
+        single = pairwise.in_single(secondary, primary) and pairs_per_tile == pairwise.PAIRS_PER_TILE
         found = cubic_discrepancy(secondary, primary) if single else None
         if found is None:
             s64, p64 = secondary.astype(np.float64), primary.astype(np.float64)
@@ -378,7 +366,7 @@ def _different_pairs(sums: Means, m: int, n: int, own: tuple[float, float]) -> f
 
 def median_bandwidth(s: FloatArray, p: FloatArray) -> float:
     """Compute the default σ of `mmd`, the median distance."""
-    return _median_width(s, p, SquaredDistances(s, p) if in_single(s, p) else None, PAIRS_PER_TILE)
+    return _median_width(s, p, SquaredDistances(s, p) if pairwise.in_single(s, p) else None, pairwise.PAIRS_PER_TILE)
 
 
 def _median_width(s: FloatArray, p: FloatArray, squared: SquaredDistances | None, pairs_per_tile: int) -> float:
@@ -389,7 +377,7 @@ def _median_width(s: FloatArray, p: FloatArray, squared: SquaredDistances | None
     median = median_distance(pooled, pairs_per_tile)
     if median > 0.0:
         return median
-    mean = float(row_sums(pooled, pooled, pairs_per_tile).sum()) / (len(pooled) * (len(pooled) - 1))
+    mean = float(pairwise.row_sums(pooled, pooled, pairs_per_tile).sum()) / (len(pooled) * (len(pooled) - 1))
     # All images equal: every distance is 0, and any width gives a kernel of 1.
     return mean if mean > 0.0 else 1.0
 

@@ -137,10 +137,7 @@ def load_model(model: Checkpoint | nn.Module | str | Path, **options: Unpack[Mod
     model
         A `Checkpoint`, the path of one or of an ``.onnx`` file, or a torch module in memory.
 
-    Raises
-    ------
-    HowfarError
-        It cannot be loaded, or an option is of no use to it.
+    Raises `HowfarError` where it cannot be loaded, or an option is of no use to it.
     """
     given = checked(ModelOptions, options)
     size, tiled, precision = given["size"], given["tiled"], given["precision"]

@@ -54,10 +54,8 @@ class Profile(PrimaryReference):
             A loaded one, a torch module or a named function; by default the profile's own is loaded again, by its own options
             where none are given here: the device, or weights that have moved.
 
-        Raises
-        ------
-        HowfarError
-            The backbone cannot be loaded, or gives other features than the profile's; or an option is wrong.
+        Raises `HowfarError` where the backbone cannot be loaded, or gives other features than the profile's, or an option is
+        wrong.
         """
         loading = picked(BackboneOptions, options)
         model = load_again(self, **loading) if backbone is None else as_backbone(backbone, loading)
@@ -76,11 +74,8 @@ class Profile(PrimaryReference):
             A loaded one, a torch module or a named function; by default the profile's own is loaded again as by `scorer`,
             unless all images are embeddings.
 
-        Raises
-        ------
-        HowfarError
-            The backbone cannot be loaded, or gives other features than the profile's; an option is wrong, or a dataset is
-            missing. A file that cannot be read is listed in `Scores.skipped` instead.
+        Raises `HowfarError` where the backbone cannot be loaded, or gives other features than the profile's, where an option is
+        wrong, or where a dataset is missing. A file that cannot be read is listed in `Scores.skipped` instead.
 
         Examples
         --------

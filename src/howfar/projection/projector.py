@@ -19,28 +19,8 @@ from howfar.arrays import Float64Array, as_rows
 from howfar.errors import InputError, check_at_least, check_choice
 from howfar.memory import beside
 from howfar.options import DEFAULT_COMPONENTS, Scales, Space
+from howfar.projection import pca_basis as pca
 from howfar.projection.gram_and_moments import Gram, Moments, both_grams, cross_gram, joined, kept_moments, merge
-from howfar.projection.pca_basis import (
-    ROUNDING_SINGLE,
-    Basis,
-    Blocks,
-    Explained,
-    by_covariance,
-    by_gram,
-    centre,
-    column_blocks,
-    layer_weights,
-    leading,
-    limit_of,
-    ratio,
-    sampled_square,
-    scores_of,
-    separated,
-    signed,
-    signs,
-    squares,
-    typical_square,
-)
 from howfar.projection.pca_cache import CachedRows, gram_of, held, moments_of
 from howfar.protocols import Rows
 
@@ -76,7 +56,7 @@ SCALES: tuple[Scale, ...] = ("none", "layers")
 
 
 @dataclass(frozen=True, eq=False)
-class Projection(Explained):
+class Projection(pca.Explained):
     """Hold the scores of a primary and a secondary dataset in one low-dimensional space (P_L and S_L of eq. 5).
 
     `primary` and `secondary` are (n, z) and (m, z) float64. Each column's sign is fixed: S's mean is above P's (fitted on P
@@ -96,13 +76,13 @@ class _Spectrum:
     vectors: Float64Array
     values: Float64Array
     weights: Float64Array
-    blocks: Blocks | None
+    blocks: pca.Blocks | None
 
     @property
     def scores(self) -> Float64Array:
         """Compute the scores of the rows, (rows, z)."""
         if self.blocks is not None:
-            return scores_of(self.blocks, self.vectors, self.values)
+            return pca.scores_of(self.blocks, self.vectors, self.values)
         return self.vectors * np.sqrt(self.values)
 
     @property
@@ -167,29 +147,29 @@ class Projector:
         """Project P onto the subspace fitted on P alone, (n, z), in which the self-distance is measured."""
         z = min(self._z, self._most(self.n))
         if not self._by_gram(self.n):
-            return signed(self._scores(self._covariance_basis(z), self._held), self.n, towards_secondary=False)
+            return pca.signed(self._scores(self._covariance_basis(z), self._held), self.n, towards_secondary=False)
         own = self._primary_spectrum(self._gram, z)
         if own.blocks is not None:
             return self.basis().scores(self._p, self._block)
-        return signed(own.scores, self.n, towards_secondary=False)
+        return pca.signed(own.scores, self.n, towards_secondary=False)
 
-    def basis(self) -> Basis:
+    def basis(self) -> pca.Basis:
         """Fit the subspace of P alone, for later rows; gives the scores of `own` for P and of mode "primary" for other rows."""
         z = min(self._z, self._most(self.n))
         if not self._by_gram(self.n):
             basis = self._covariance_basis(z)
-            return basis.turned(signs(self._scores(basis, self._held), self.n, towards_secondary=False))
+            return basis.turned(pca.signs(self._scores(basis, self._held), self.n, towards_secondary=False))
         own = self._primary_spectrum(self._exact, z)
         axes = self._axes(own)
         scores = own.scores if own.blocks is None else axes.scores(self._p, self._block)
-        return axes.turned(signs(scores, self.n, towards_secondary=False))
+        return axes.turned(pca.signs(scores, self.n, towards_secondary=False))
 
-    def _covariance_basis(self, z: int) -> Basis:
-        return by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
+    def _covariance_basis(self, z: int) -> pca.Basis:
+        return pca.by_covariance(self._exact_moments, self._layers, self._scale, z, [self._held])
 
-    def _axes(self, own: _Spectrum) -> Basis:
-        shares = ratio(own.values, float(own.weights @ self._exact.scatter))
-        return by_gram(self._p, self._exact.mean, np.repeat(own.weights, self._layers), own.factors, shares, self._block)
+    def _axes(self, own: _Spectrum) -> pca.Basis:
+        shares = pca.ratio(own.values, float(own.weights @ self._exact.scatter))
+        return pca.by_gram(self._p, self._exact.mean, np.repeat(own.weights, self._layers), own.factors, shares, self._block)
 
     @cached_property
     def _gram(self) -> Gram:
@@ -215,7 +195,7 @@ class Projector:
         computed = self.__dict__.get("_moments")
         return moments_of(self._held, self._block, double=True) if computed is None or computed.single else computed
 
-    def _scores(self, basis: Basis, *sets: Rows) -> Float64Array:
+    def _scores(self, basis: pca.Basis, *sets: Rows) -> Float64Array:
         with beside(kept_moments(self._q)):
             return np.concatenate([basis.scores(rows, self._block) for rows in sets])
 
@@ -247,21 +227,21 @@ class Projector:
             else:
                 s = held(s)
                 both = merge(self._moments, moments_of(s, self._block))
-                basis = by_covariance(both, self._layers, self._scale, z, [self._held, s])
+                basis = pca.by_covariance(both, self._layers, self._scale, z, [self._held, s])
             scores, shares = self._scores(basis, self._held, s), basis.explained_variance_ratio
         elif of_primary:
             scores, shares = self._onto_primary(s, z)
         else:
             joint, total = self._joint_spectrum(s, z)
-            scores, shares = joint.scores, ratio(joint.values, total)
-        scores = signed(scores, self.n, towards_secondary=not of_primary)
+            scores, shares = joint.scores, pca.ratio(joint.values, total)
+        scores = pca.signed(scores, self.n, towards_secondary=not of_primary)
         return Projection(scores[: self.n], scores[self.n :], shares)
 
     def _onto_primary(self, s: Rows, z: int) -> tuple[Float64Array, Float64Array]:
         """Compute the scores of P and S, and the components' shares, from P's own inner products."""
         own = self._exact
         found = self._primary_spectrum(own, z)
-        shares = ratio(found.values, float(found.weights @ own.scatter))
+        shares = pca.ratio(found.values, float(found.weights @ own.scatter))
         if found.blocks is not None:
             return self._scores(self._axes(found), self._p, s), shares
         cross, _ = cross_gram(self._p, s, own.centre, self._layers, self._block, own=False, double=True)
@@ -272,10 +252,10 @@ class Projector:
 
     def _primary_spectrum(self, gram: Gram, z: int) -> _Spectrum:
         """Compute the leading eigenvectors of P's own inner products."""
-        weights = layer_weights(gram.scatter, self.n * squares(self._gram.mean, self._layers), self.n, self._scale)
+        weights = pca.layer_weights(gram.scatter, self.n * pca.squares(self._gram.mean, self._layers), self.n, self._scale)
         own = np.tensordot(weights, gram.inner, axes=1)
-        centre(own)
-        rounding = ROUNDING_SINGLE * float(weights @ gram.scatter) / math.sqrt(self.n) if gram.single else 0.0
+        pca.centre(own)
+        rounding = pca.ROUNDING_SINGLE * float(weights @ gram.scatter) / math.sqrt(self.n) if gram.single else 0.0
         found = self._spectrum(own, z, rounding, weights, gram.mean, [self._p])
         return self._primary_spectrum(self._exact, z) if found is None else found
 
@@ -294,15 +274,15 @@ class Projector:
             own, cross, secondary = grams
             self.__dict__["_gram"] = own
         size, count = self.n + s.shape[0], len(self._layers)
-        floors = size * squares(self._gram.mean, self._layers)
+        floors = size * pca.squares(self._gram.mean, self._layers)
 
         # The centred inner products of P and S over all layers, and their trace before centring.
         gram, within, weights = np.zeros((size, size)), 0.0, np.zeros(count)
         for layer in range(count):
             part = gram if count == 1 else np.empty_like(gram)
             joined(own, cross, secondary, layer, part)
-            centre(part)
-            weights[layer] = layer_weights(np.trace(part)[None], floors[layer : layer + 1], size, self._scale)[0]
+            pca.centre(part)
+            weights[layer] = pca.layer_weights(np.trace(part)[None], floors[layer : layer + 1], size, self._scale)[0]
             part *= weights[layer]
             within += float(weights[layer] * (np.trace(own.inner[layer]) + np.trace(secondary.inner[layer])))
             if part is not gram:
@@ -310,7 +290,7 @@ class Projector:
         del part  # the eigenvectors need the memory
 
         total = float(np.trace(gram))
-        rounding = ROUNDING_SINGLE * within / math.sqrt(size) if own.single or cross.single else 0.0
+        rounding = pca.ROUNDING_SINGLE * within / math.sqrt(size) if own.single or cross.single else 0.0
         mean = (self.n * own.mean + s.shape[0] * secondary.mean) / size
         found = self._spectrum(gram, z, rounding, weights, mean, [self._p, s])
         return self._joint_spectrum(s, z, double=True) if found is None else (found, total)
@@ -319,17 +299,17 @@ class Projector:
         self, gram: Float64Array, z: int, rounding: float, weights: Float64Array, mean: Float64Array, sets: Sequence[Rows]
     ) -> _Spectrum | None:
         """Compute the leading eigenvectors of centred inner products (overwritten); None if float32 is not precise enough."""
-        single, limit = rounding > 0, limit_of(typical_square(gram, self.n), len(gram))
+        single, limit = rounding > 0, pca.limit_of(pca.typical_square(gram, self.n), len(gram))
         if single and not np.isfinite(rounding):
             return None
-        vectors, values = leading(gram, z, rounding)
+        vectors, values = pca.leading(gram, z, rounding)
         if values[0] <= limit:
             return _Spectrum(vectors, values, weights, None)
         if single:
             return None
         root = np.repeat(np.sqrt(weights), self._layers)
-        blocks = column_blocks(sets, mean, root, self._block)
-        vectors, values = separated(blocks, vectors, values, sampled_square(sets, root), sets)
+        blocks = pca.column_blocks(sets, mean, root, self._block)
+        vectors, values = pca.separated(blocks, vectors, values, pca.sampled_square(sets, root), sets)
         return _Spectrum(vectors, values, weights, blocks)
 
 

@@ -272,10 +272,7 @@ class Comparison(RecordedResult):
             Shows itself where it ends a cell. Its ``picked`` and ``selected`` are pandas DataFrames of what was collected and
             of what passes all filters.
 
-        Raises
-        ------
-        MissingExtraError
-            anywidget is absent, or for a UMAP umap-learn.
+        Raises `MissingExtraError` where anywidget is absent, or umap-learn for a UMAP.
         """
         return registry.load("explorers", "comparison")(self, relation, map)
 

@@ -94,10 +94,7 @@ class Matrix(RecordedResult):
         measure
             ``relative`` takes the row as P. The others are symmetric; ``mutual`` is the larger of the two relatives.
 
-        Raises
-        ------
-        InputError
-            An unknown measure.
+        Raises `InputError` for an unknown measure.
         """
         import numpy as np
         import pandas as pd

@@ -171,14 +171,8 @@ class Result(Shown):
     def load(cls, folder: str | Path) -> Self:
         """Read a result that `save` wrote.
 
-        Raises
-        ------
-        MissingPathError
-            The folder or a file of it is not there.
-        StoreError
-            It is damaged, or of another format.
-        InputError
-            It takes more memory than is allowed.
+        Raises `MissingPathError` where the folder or a file of it is not there, `StoreError` where it is damaged or of another
+        format, and `InputError` where it takes more memory than is allowed.
         """
         root = absolute(folder)
         if not root.is_dir():
@@ -375,12 +369,8 @@ class SingleFile(RecordedResult):
     def load(cls, file: str | Path) -> Self:
         """Read a file that `save` wrote; a folder stands for the ``certificate.json`` in it.
 
-        Raises
-        ------
-        MissingPathError
-            There is no such file.
-        StoreError
-            It is damaged, of another format, or was not written by `save`.
+        Raises `MissingPathError` where there is no such file, and `StoreError` where it is damaged, of another format, or was
+        not written by `save`.
         """
         path = cls._file(file)
         cls._check_there(path)

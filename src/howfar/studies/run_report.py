@@ -39,14 +39,8 @@ def write_report(run: str | Path, **options: Unpack[PageOptions]) -> Path:
         A folder that compare, matrix, adapt or prompts wrote, or the `save` of their results. Of several results in it the
         one that was written last is drawn.
 
-    Raises
-    ------
-    MissingPathError
-        The folder holds no result.
-    StoreError
-        Its result is damaged, of another format, or cannot be drawn.
-    InputError
-        A map is asked for that cannot be made.
+    Raises `MissingPathError` where the folder holds no result, `StoreError` where its result is damaged, of another format, or
+    cannot be drawn, and `InputError` where a map is asked for that cannot be made.
 
     Examples
     --------
@@ -77,12 +71,8 @@ def write_report(run: str | Path, **options: Unpack[PageOptions]) -> Path:
 def load(run: str | Path) -> Result:
     """Read the result in a run folder, which a command or `save` wrote, of any kind; of several results, the latest.
 
-    Raises
-    ------
-    MissingPathError
-        The folder holds no result.
-    StoreError
-        Its result is damaged, or of another format.
+    Raises `MissingPathError` where the folder holds no result, and `StoreError` where its result is damaged or of another
+    format.
 
     Examples
     --------
