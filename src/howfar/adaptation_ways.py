@@ -324,6 +324,9 @@ def adapt_model(
 
     The entry ``adapted`` of the card's data names the way and the site, and counts the labels.
 
+    Raises `HowfarError` for an unknown way, one that needs labels or images that are not given, a dataset without masks,
+    another primary dataset than M's, or what the way itself refuses.
+
     Parameters
     ----------
     model
@@ -346,9 +349,6 @@ def adapt_model(
         Whether the site will be predicted by tiles, so that unlabelled images are read as such.
     device, workers, progress, log
         As `howfar.train` takes them.
-
-    Raises `HowfarError` for an unknown way, one that needs labels or images that are not given, a dataset without masks,
-    another primary dataset than M's, or what the way itself refuses.
     """
     check_tracker(log)
     steps = steps_of(way)

@@ -54,14 +54,14 @@ class Dataset:
         Masks lie below ``masks`` beside, with the same path but for the ending. Hidden files and folders are left
         out. Linked folders are followed; one that is reached twice is listed once, under its own path where it has one.
 
+        Raises `MissingPathError` where there is no such folder, and `InputError` where it is not a folder or holds no image.
+
         Parameters
         ----------
         path
             The folder, or its URL.
         name
             The dataset's name; by default the folder's, or its parent's where the folder is called ``images``.
-
-        Raises `MissingPathError` where there is no such folder, and `InputError` where it is not a folder or holds no image.
 
         Examples
         --------
@@ -83,15 +83,15 @@ class Dataset:
         is kept without it, and that is noted among the skipped. The same image in two rows is an error, since it would count
         twice.
 
+        Raises `MissingPathError` where there is no such file, and `InputError` where it is no such table, lacks the column
+        ``image``, leaves an image empty, repeats one, or names no file that exists.
+
         Parameters
         ----------
         path
             The table, or its URL; CSV in UTF-8, with a header and commas.
         name
             The dataset's name; by default the table's, without its ending.
-
-        Raises `MissingPathError` where there is no such file, and `InputError` where it is no such table, lacks the column
-        ``image``, leaves an image empty, repeats one, or names no file that exists.
 
         Examples
         --------

@@ -41,6 +41,8 @@ _COMPRESSED = re.compile(r"\.(tgz|tbz2?|txz|tar\.(gz|bz2|xz|zst|zstd|lz4))$")
 def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "") -> Dataset | Features:
     """Turn a dataset argument into a `Dataset` of images or into `Features`.
 
+    Raises `MissingPathError` where nothing lies at the path, and `InputError` where it is no dataset, or not well formed.
+
     Parameters
     ----------
     argument
@@ -63,8 +65,6 @@ def parse(argument: DatasetArgument, name: str | None = None, unnamed: str = "")
         The dataset's name, above every other.
     unnamed
         What to call an object that has no name of its own; by default ``array`` or ``images``.
-
-    Raises `MissingPathError` where nothing lies at the path, and `InputError` where it is none of these, or not well formed.
 
     Examples
     --------

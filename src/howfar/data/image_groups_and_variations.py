@@ -177,6 +177,9 @@ def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
     The expression must match the whole of a name, or what follows its last folder, without the ending (``.jpg``). A column
     whose values are all digits holds whole numbers, any other text, with "" where an optional group has nothing.
 
+    Raises `InputError` where the pattern is no regular expression or has no named group, or an image's name does not match: the
+    first such is named.
+
     Parameters
     ----------
     names
@@ -184,9 +187,6 @@ def variations(names: Sequence[str], pattern: str = FINEGPR) -> pd.DataFrame:
     pattern
         Regular expression with named groups, in Python's syntax; FineGPR's names by default (Xiang et al. 2021,
         https://github.com/JeremyXSC/FineGPR): person, view, weather, light, scene.
-
-    Raises `InputError` where the pattern is no regular expression or has no named group, or an image's name does not match: the
-    first such is named.
 
     Examples
     --------

@@ -128,15 +128,15 @@ def check_folder(name: str, folder: str | Path | Dataset) -> FolderCheck:
     the categories of scenes, and the variations of persons in the names of files. No image is decoded: sizes are read from
     headers.
 
+    Raises `UnknownNameError` where there is no dataset of that name, `MissingPathError` where there is no such folder, and
+    `InputError` where the folder holds no image, or what it names is no images.
+
     Parameters
     ----------
     name
         A name of `howfar.data.paper_datasets_and_checks.catalogue`.
     folder
         The folder, or any other dataset of images that `howfar.data.parse` understands.
-
-    Raises `UnknownNameError` where there is no dataset of that name, `MissingPathError` where there is no such folder, and
-    `InputError` where the folder holds no image, or what it names is no images.
 
     Examples
     --------

@@ -132,12 +132,12 @@ class Model:
 def load_model(model: Checkpoint | nn.Module | str | Path, **options: Unpack[ModelOptions]) -> Model:
     """Load a predictor from a checkpoint, an ONNX file or a torch module.
 
+    Raises `HowfarError` where it cannot be loaded, or an option is of no use to it.
+
     Parameters
     ----------
     model
         A `Checkpoint`, the path of one or of an ``.onnx`` file, or a torch module in memory.
-
-    Raises `HowfarError` where it cannot be loaded, or an option is of no use to it.
     """
     given = checked(ModelOptions, options)
     size, tiled, precision = given["size"], given["tiled"], given["precision"]

@@ -48,14 +48,14 @@ class Profile(PrimaryReference):
     def scorer(self, backbone: BackboneArgument | None = None, **options: Unpack[ScorerOptions]) -> Scorer:
         """Load the backbone once, and return a scorer for images as they arrive.
 
+        Raises `HowfarError` where the backbone cannot be loaded, or gives other features than the profile's, or an option is
+        wrong.
+
         Parameters
         ----------
         backbone
             A loaded one, a torch module or a named function; by default the profile's own is loaded again, by its own options
             where none are given here: the device, or weights that have moved.
-
-        Raises `HowfarError` where the backbone cannot be loaded, or gives other features than the profile's, or an option is
-        wrong.
         """
         loading = picked(BackboneOptions, options)
         model = load_again(self, **loading) if backbone is None else as_backbone(backbone, loading)
@@ -65,6 +65,9 @@ class Profile(PrimaryReference):
     def score(self, new: NewImages, backbone: BackboneArgument | None = None, **options: Unpack[ScorerOptions]) -> Scores:
         """Score new images: the distance of each from the primary dataset, and whether the model will probably fail.
 
+        Raises `HowfarError` where the backbone cannot be loaded, or gives other features than the profile's, where an option is
+        wrong, or where a dataset is missing. A file that cannot be read is listed in `Scores.skipped` instead.
+
         Parameters
         ----------
         new
@@ -73,9 +76,6 @@ class Profile(PrimaryReference):
         backbone
             A loaded one, a torch module or a named function; by default the profile's own is loaded again as by `scorer`,
             unless all images are embeddings.
-
-        Raises `HowfarError` where the backbone cannot be loaded, or gives other features than the profile's, where an option is
-        wrong, or where a dataset is missing. A file that cannot be read is listed in `Scores.skipped` instead.
 
         Examples
         --------

@@ -259,6 +259,8 @@ class Comparison(RecordedResult):
 
         The pictures come from the kernel, by the notebook's own channel: no port is opened.
 
+        Raises `MissingExtraError` where anywidget is absent, or umap-learn for a UMAP.
+
         Parameters
         ----------
         relation
@@ -271,8 +273,6 @@ class Comparison(RecordedResult):
         howfar.explore.notebook_widget.Explorer
             Shows itself where it ends a cell. Its ``picked`` and ``selected`` are pandas DataFrames of what was collected and
             of what passes all filters.
-
-        Raises `MissingExtraError` where anywidget is absent, or umap-learn for a UMAP.
         """
         return registry.load("explorers", "comparison")(self, relation, map)
 

@@ -89,12 +89,12 @@ class Matrix(RecordedResult):
     def square(self, measure: Measure = "mutual") -> pd.DataFrame:
         """Return one measure as a square table with datasets as index and columns.
 
+        Raises `InputError` for an unknown measure.
+
         Parameters
         ----------
         measure
             ``relative`` takes the row as P. The others are symmetric; ``mutual`` is the larger of the two relatives.
-
-        Raises `InputError` for an unknown measure.
         """
         import numpy as np
         import pandas as pd

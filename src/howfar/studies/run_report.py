@@ -33,14 +33,14 @@ def draw(result: Result, folder: Path, **beside: Result) -> Path:
 def write_report(run: str | Path, **options: Unpack[PageOptions]) -> Path:
     """Redraw figures/ and report.html of a run folder from its tables, and return the page's path.
 
+    Raises `MissingPathError` where the folder holds no result, `StoreError` where its result is damaged, of another format, or
+    cannot be drawn, and `InputError` where a map is asked for that cannot be made.
+
     Parameters
     ----------
     run
         A folder that compare, matrix, adapt or prompts wrote, or the `save` of their results. Of several results in it the
         one that was written last is drawn.
-
-    Raises `MissingPathError` where the folder holds no result, `StoreError` where its result is damaged, of another format, or
-    cannot be drawn, and `InputError` where a map is asked for that cannot be made.
 
     Examples
     --------
