@@ -36,7 +36,7 @@ from howfar.results.assessment_result import Assessment
 from howfar.studies.assessment.prepare_evaluations import CORRUPTED, TILED, score_file
 from howfar.studies.assessment.site_answers import GAIN
 from howfar.studies.performance.image_performance import MeasuredImages
-from howfar.studies.performance.relate import expectation
+from howfar.studies.performance.relate_and_estimate import expectation
 from howfar.studies.profile_dataset import measured_images
 
 Sets = tuple[howfar.Dataset, list[howfar.Dataset]]

@@ -10,7 +10,7 @@ from typing import Any
 
 from record import leave, parser
 
-from howfar.studies.bench.run_methods import INCLUDED, bench
+from howfar.studies.bench.method_comparison import INCLUDED, bench
 
 
 def main() -> None:

@@ -41,7 +41,7 @@ from howfar.pipeline.profile_file import Profile
 from howfar.results import Evaluation
 from howfar.studies.assessment.prepare_evaluations import TILED, score_file
 from howfar.studies.performance.image_performance import MeasuredImages, home_of
-from howfar.studies.performance.relate import expectation
+from howfar.studies.performance.relate_and_estimate import expectation
 
 SIDE, REFERENCES, TREES, PIXELS = 160, 6, 8, 2000
 QUARTERS = (0.25, 0.5, 0.75)

@@ -46,7 +46,7 @@ spent["importing torch and timm"] = time.process_time() - begun
 counted(import_module("howfar.demo"), "write_demo", "drawing pictures")
 counted(import_module("howfar.studies.compare_datasets"), "compare", "embedding, and distances")
 counted(import_module("howfar.cli.demo_commands"), "_evaluate", "fitting a detector, predicting and scoring")
-relate = import_module("howfar.studies.performance.relate")
+relate = import_module("howfar.studies.performance.relate_and_estimate")
 counted(relate, "relate", "relating performance to distance")
 counted(relate, "draw", "figures and the report")
 counted(import_module("howfar.cli.demo_commands"), "_profile", "the profile")

@@ -14,7 +14,7 @@ from generated_page import leave
 
 from howfar.report.estimation_methods_report import section
 from howfar.report.section import Table, TablePart
-from howfar.studies.bench import run_methods
+from howfar.studies.bench import method_comparison
 
 HERE = Path(__file__).parent
 PAGE, TEMPLATE = HERE / "bench.md", HERE / "bench.md.j2"
@@ -47,7 +47,7 @@ def page(record: Mapping[str, Any]) -> str:
     template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
     made = f"Made by `{record['command']}` on {record['created'][:10]}, with Python {record['python']}."
     signature = re.sub(
-        r"^(``\w+\(.*\)``)$", r"- \1", (run_methods.__doc__ or "").partition("\n\n")[2].strip(), flags=re.MULTILINE
+        r"^(``\w+\(.*\)``)$", r"- \1", (method_comparison.__doc__ or "").partition("\n\n")[2].strip(), flags=re.MULTILINE
     )
     return template.render(
         lead=filled.lead,

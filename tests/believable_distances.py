@@ -8,7 +8,7 @@ import howfar
 from howfar.results import BackboneSummary, Comparison
 from howfar.results.backbones_result import BackboneFeature, DistanceTable
 from howfar.results.display_and_shared_records import Provenance
-from howfar.studies.compare_backbones import by_image, with_agreement
+from howfar.studies.backbone_agreement import by_image, with_agreement
 
 SETS = ("north", "south", "birds", "boats")
 

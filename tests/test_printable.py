@@ -17,7 +17,7 @@ from howfar import formatting_and_escaping
 from howfar.formatting_and_escaping import cell, printable, printable_json, printable_lines, unguarded, xml_text
 
 ANYTHING = st.text(st.characters())
-PRINTS = {"terminal.py", "main.py", "exit_codes.py"}
+PRINTS = {"printing.py", "main.py", "exit_codes.py"}
 """The files of howfar/cli through which text reaches the terminal."""
 
 

@@ -31,18 +31,18 @@ if TYPE_CHECKING:
     from howfar.segmenters.checkpoint import Checkpoint
     from howfar.store import Store
     from howfar.studies.adaptation.adapt import adapt, bakeoff
-    from howfar.studies.assessment.assess import assess
+    from howfar.studies.assessment.assess_sites import assess
+    from howfar.studies.backbone_agreement import compare_backbones
     from howfar.studies.certification.certify import certify
     from howfar.studies.certification.verify_certificate import verify
     from howfar.studies.check.check_site import check
-    from howfar.studies.compare_backbones import compare_backbones
     from howfar.studies.compare_datasets import compare
     from howfar.studies.corruption import corrupt as corrupt
     from howfar.studies.distance_matrix import matrix
     from howfar.studies.evaluate_predictions import evaluate
     from howfar.studies.feature_export import export
     from howfar.studies.label_import import import_labels as import_labels
-    from howfar.studies.performance.relate import relate
+    from howfar.studies.performance.relate_and_estimate import relate
     from howfar.studies.profile_dataset import profile
     from howfar.studies.run_report import load, write_report
     from howfar.studies.select_images import select
@@ -69,18 +69,18 @@ _HOMES = {
     "howfar.segmenters.checkpoint": "Checkpoint",
     "howfar.store": "Store",
     "howfar.studies.adaptation.adapt": "adapt bakeoff",
-    "howfar.studies.assessment.assess": "assess",
+    "howfar.studies.assessment.assess_sites": "assess",
     "howfar.studies.certification.certify": "certify",
     "howfar.studies.certification.verify_certificate": "verify",
     "howfar.studies.check.check_site": "check",
-    "howfar.studies.compare_backbones": "compare_backbones",
+    "howfar.studies.backbone_agreement": "compare_backbones",
     "howfar.studies.compare_datasets": "compare",
     "howfar.studies.corruption": "corrupt",
     "howfar.studies.distance_matrix": "matrix",
     "howfar.studies.evaluate_predictions": "evaluate",
     "howfar.studies.feature_export": "export",
     "howfar.studies.label_import": "import_labels",
-    "howfar.studies.performance.relate": "relate",
+    "howfar.studies.performance.relate_and_estimate": "relate",
     "howfar.studies.profile_dataset": "profile",
     "howfar.studies.run_report": "load write_report",
     "howfar.studies.select_images": "select",

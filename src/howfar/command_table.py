@@ -44,11 +44,11 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command("corrupt", "performance", "roads -o corrupted --model model.safetensors", "evaluate relate"),
     ),
     "Look, choose and label": (
-        Command("select", "labelling", "run --dataset site-a -k 7 --strategy random", "strategies labels explore"),
-        Command("labels", "labelling", "import coco.json --images site-a -o labelled", "select evaluate train"),
-        Command("prelabel", "labelling", "certify-site-a --port 9090", "select certify labels"),
+        Command("select", "choosing_and_labelling", "run --dataset site-a -k 7 --strategy random", "strategies labels explore"),
+        Command("labels", "choosing_and_labelling", "import coco.json --images site-a -o labelled", "select evaluate train"),
+        Command("prelabel", "choosing_and_labelling", "certify-site-a --port 9090", "select certify labels"),
         Command("strategies", "catalogue", "--json", "select adapt"),
-        Command("explore", "labelling", "run --port 8000", "compare select"),
+        Command("explore", "choosing_and_labelling", "run --port 8000", "compare select"),
     ),
     "New images as they arrive": (
         Command("profile", "profile", "roads --performance roads.parquet -o roads.howfar", "score check fuse"),
@@ -64,11 +64,11 @@ COMMANDS: Final[dict[str, tuple[Command, ...]]] = {
         Command("prompts", "segmenter", "points site-a -o prompted", "predict evaluate"),
     ),
     "Studies and reports": (
-        Command("study", "study", "study.toml --out run", "report compare"),
-        Command("report", "study", "run", "compare explore card"),
-        Command("card", "study", "assessment -o README.md", "assess certify report"),
-        Command("bench", "study", "method.py howfar mean", "assess certify"),
-        Command("mcp", "study", "howfar-runs", "assess explain"),
+        Command("study", "study_and_report", "study.toml --out run", "report compare"),
+        Command("report", "study_and_report", "run", "compare explore card"),
+        Command("card", "study_and_report", "assessment -o README.md", "assess certify report"),
+        Command("bench", "study_and_report", "method.py howfar mean", "assess certify"),
+        Command("mcp", "study_and_report", "howfar-runs", "assess explain"),
     ),
     "Data and stored features": (
         Command("data", "catalogue", "cfd CFD", "compare study"),

@@ -48,7 +48,7 @@ def assessed(places, tmp_path_factory) -> Path:
 
 
 def test_json_is_one_document_with_an_answer_for_each_site(places, tmp_path, capsys, monkeypatch):
-    monkeypatch.setattr("howfar.studies.assessment.assess.draw", lambda *_, **__: None)
+    monkeypatch.setattr("howfar.studies.assessment.assess_sites.draw", lambda *_, **__: None)
     monkeypatch.setattr("howfar.studies.compare_datasets.draw", lambda result, folder, **_: folder)
     assert run([*arguments(places, tmp_path / "run"), "--json"]) == 0
     document = json.loads(capsys.readouterr().out)

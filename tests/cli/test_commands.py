@@ -112,11 +112,11 @@ def test_the_defaults_of_a_training_are_those_of_the_segmenters(name):
 
 
 CALLED = {
-    "assess": ("howfar.studies.assessment.assess.assess", "{roads} {near} --predictions {maps}"),
+    "assess": ("howfar.studies.assessment.assess_sites.assess", "{roads} {near} --predictions {maps}"),
     "compare": ("howfar.studies.compare_datasets.compare", "p s"),
     "matrix": ("howfar.studies.distance_matrix.matrix", "p s"),
     "evaluate": ("howfar.studies.evaluate_predictions.evaluate", "p --predictions m"),
-    "relate": ("howfar.studies.performance.relate.relate", "r --performance f"),
+    "relate": ("howfar.studies.performance.relate_and_estimate.relate", "r --performance f"),
     "select": ("howfar.studies.select_images.select", "r --dataset s -k 3"),
     "labels": ("howfar.studies.label_import.import_labels", "import f --images d -o o"),
     "certify": ("howfar.studies.certification.certify.certify", "{roads} --predictions m"),
@@ -306,7 +306,7 @@ def test_options_are_written_as_they_are_read(monkeypatch):
         read.update(options)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("howfar.studies.assessment.assess.assess", study)
+    monkeypatch.setattr("howfar.studies.assessment.assess_sites.assess", study)
     assert run(["assess", ".", "site", "--model", "m.onnx", *command_words(AssessOptions, given)]) == 130
     assert given.items() <= read.items()
     several = {"task": "detection", "classes": ("road", "car"), "columns": {"image": "file", "x0": "left"}, "iou": 0.7}

@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 import pytest
 
 from howfar.cli.main import run
-from howfar.cli.terminal import console, print_table
+from howfar.cli.printing import console, print_table
 from howfar.data import Dataset
 from howfar.data.image_tables_and_lists import match_list, read_list
 from howfar.demo import write_dataset

@@ -133,7 +133,7 @@ def test_the_demo_tells_the_whole_story(tmp_path, monkeypatch, howfar):
     from howfar import demo
 
     monkeypatch.setattr(demo, "write_demo", partial(demo.write_demo, n_primary=8, n_secondary=3))
-    monkeypatch.setattr("howfar.studies.performance.relate.draw", lambda _, folder, **__: folder / "report.html")
+    monkeypatch.setattr("howfar.studies.performance.relate_and_estimate.draw", lambda _, folder, **__: folder / "report.html")
     out = tmp_path / "demo"
     code, printed, err = howfar("demo", "--out", out)
     assert code == 0, err

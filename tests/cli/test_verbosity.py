@@ -10,7 +10,7 @@ import pytest
 
 import howfar
 from howfar.cli.main import run
-from howfar.cli.terminal import NOTES
+from howfar.cli.printing import NOTES
 
 pytestmark = pytest.mark.usefixtures("without_figures")
 HOWFAR = str(Path(sys.executable).parent / "howfar")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from howfar.cli.labelling_commands import folder_name
+from howfar.cli.choosing_and_labelling_commands import folder_name
 from howfar.data import annotation_archives
 from howfar.data.annotation_formats import address
 from howfar.demo import write_dataset
@@ -63,7 +63,7 @@ def test_modules_are_imported_and_commands_run(tmp_path: Path) -> None:
 
 @pytest.fixture
 def windows(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("howfar.io.atomic_writes", "howfar.cli.labelling_commands", "howfar.studies.corruption"):
+    for module in ("howfar.io.atomic_writes", "howfar.cli.choosing_and_labelling_commands", "howfar.studies.corruption"):
         monkeypatch.setattr(sys.modules[module], "os", type("Os", (), {**vars(os), "name": "nt"}))
 
 

@@ -17,7 +17,7 @@ from howfar import registry
 from howfar.errors import InputError
 from howfar.figures import Caption, registration
 from howfar.figures import adaptation_figures as of_study
-from howfar.figures.adaptation_style import strategies, strategy_of
+from howfar.figures.adaptation_models import strategies, strategy_of
 from howfar.paper.slopes_and_suppression import SUPPRESSION, SuppressionSettings
 from howfar.paper.slopes_and_suppression_report import suppression
 from howfar.relation.performance_by_distance import moving_average

@@ -449,7 +449,7 @@ READERS = (
     Reader(
         "bench_entry",
         lambda: both("cracks-net-0", PERFORMANCE),
-        lambda folder: [entry.table for entry in called("howfar.studies.bench.run_methods:read_entries")(folder)],
+        lambda folder: [entry.table for entry in called("howfar.studies.bench.method_comparison:read_entries")(folder)],
     ),
     Reader(
         "evaluation",

@@ -66,7 +66,7 @@ FUZZED = {
     "studies/check/rules.py": "rules",
     "cli/config_file.py": "defaults",
     "studies/performance/image_performance.py": "performance evaluation",
-    "studies/bench/run_methods.py": "bench_entry",
+    "studies/bench/method_comparison.py": "bench_entry",
     "studies/study_file/read_study_file.py": "study",
     "studies/study_file/results_bundle.py": "bundle",
     "studies/distance_matrix.py": "pair_journal",

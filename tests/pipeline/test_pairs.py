@@ -142,7 +142,7 @@ def test_several_backbones_go_on_too(tmp_path, demo_folders, measured, monkeypat
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr("howfar.studies.compare_backbones.with_agreement", stop)
+        patch.setattr("howfar.studies.backbone_agreement.with_agreement", stop)
         with pytest.raises(KeyboardInterrupt):
             howfar.compare_backbones(demo_folders[0], demo_folders[1:3], both, out=tmp_path / "run", **options)
     del measured[:]

@@ -11,7 +11,7 @@ from howfar import registry
 from howfar.data.binary_masks import read_mask, resize_mask
 from howfar.demo import write_dataset
 from howfar.errors import InputError
-from howfar.tasks.task_registry import TASKS, own_options
+from howfar.tasks.tasks_and_own_options import TASKS, own_options
 
 EVERY = sorted({option for task in TASKS.values() for option in task.options})
 

@@ -1,6 +1,7 @@
 """Settings, losses and schedules of a training, its depthwise layers, threads, and the estimate of its time."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import make_dataclass, replace
 from pathlib import Path
 from typing import Any
 from unittest.mock import MagicMock, Mock
@@ -23,7 +24,8 @@ from worlds.hub import go_offline, put_into_cache
 @pytest.mark.parametrize("name", ["unetplusplus", "deepcrack", "adsam", "frozen"])
 def test_what_is_not_given_is_the_segmenters_own(name: str) -> None:
     family = segmenter_family(name)
-    found = settings_for(family, rate=None, seed=None)
+    further = make_dataclass("Further", [("warmup", int, 3)], bases=(type(family.training),), frozen=True)  # another package's
+    found = settings_for(replace(family, training=further(**vars(family.training))), rate=None, seed=None)
     for field in ("size", "epochs", "batch", "loss", "schedule", "rate", "decay"):
         assert getattr(found, field) == getattr(family.training, field), field
     assert (found.augment, found.holdout, found.patience, found.keep, found.precision, found.seed) == (

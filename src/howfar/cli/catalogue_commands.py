@@ -9,7 +9,7 @@ import typer
 
 from howfar.cli import flags
 from howfar.cli.flags import argument
-from howfar.cli.terminal import console, print_json, print_paths, print_table, say
+from howfar.cli.printing import console, print_json, print_paths, print_table, say
 
 if TYPE_CHECKING:
     from howfar.data.paper_datasets_and_checks import CatalogueEntry

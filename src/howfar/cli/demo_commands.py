@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from howfar.cli.terminal import console, print_paths, print_table
+from howfar.cli.printing import console, print_paths, print_table
 from howfar.formatting_and_escaping import format_interval, format_number, share
 from howfar.io.file_location import ready_folder
 from howfar.progress import stage
@@ -39,7 +39,7 @@ def demo(
     from howfar.demo import write_demo
     from howfar.results.checksums_and_overwrite_guard import page_folder
     from howfar.studies import compare_datasets
-    from howfar.studies.performance.relate import relate as study
+    from howfar.studies.performance.relate_and_estimate import relate as study
 
     ready_folder("out", out)
     page_folder("out", out / "run", "compare")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Unpack
 
-from howfar.cli import flags, terminal
+from howfar.cli import flags, printing
 from howfar.cli.flags import argument
 from howfar.options import DEFAULT_BACKBONE
 from howfar.options_by_function import CompareOptions, MatrixOptions
@@ -32,14 +32,14 @@ def compare(
     names = list(dict.fromkeys(backbone or [DEFAULT_BACKBONE]))
     result: Comparison | BackboneComparison
     if len(names) > 1:
-        from howfar.studies.compare_backbones import compare_backbones
+        from howfar.studies.backbone_agreement import compare_backbones
 
         result = compare_backbones(primary, secondaries, names, **chosen)
     else:
         from howfar.studies.compare_datasets import compare as study
 
         result = study(primary, secondaries, names[0], **chosen)
-    terminal.answer(result, json, print_comparison, chosen.get("out"), every)
+    printing.answer(result, json, print_comparison, chosen.get("out"), every)
 
 
 def print_comparison(result: Comparison | BackboneComparison, out: str | Path | None, every: bool = False) -> None:
@@ -50,33 +50,33 @@ def print_comparison(result: Comparison | BackboneComparison, out: str | Path | 
     from howfar.results.display_and_shared_records import cells
     from howfar.results.relation_result import slice_table, too_small
 
-    to, others = terminal.console(), "all are in result.json and the report"
+    to, others = printing.console(), "all are in result.json and the report"
     if isinstance(result, BackboneComparison):
-        terminal.show(result, {}, others)
+        printing.show(result, {}, others)
     else:
         if every:
             to.print(result.caption(), style="bold")
             columns = (*COLUMNS, BEYOND._replace(title="beyond 95 %"))
-            terminal.print_table(terminal.console(whole=True), *cells(result.datasets, columns))
+            printing.print_table(printing.console(whole=True), *cells(result.datasets, columns))
             header, rows = result.rivals_table()
             if rows:
                 to.print("The literature's distances, in the same space", style="bold")
-                terminal.print_table(terminal.console(whole=True), header, rows)
+                printing.print_table(printing.console(whole=True), header, rows)
                 to.print(of_rivals(result))
         else:
             # Four columns for newcomers, and a sentence per dataset.
             caption, table = result.as_printed()
             to.print(caption, style="bold")
-            terminal.print_table(to, *table)
+            printing.print_table(to, *table)
             for dataset in result.datasets:
                 to.print(plain(result.primary, dataset))
-        terminal.print_remarks(result.remarks())
-        terminal.print_skipped(() if terminal.Level.quiet else result.skipped, others)
+        printing.print_remarks(result.remarks())
+        printing.print_skipped(() if printing.Level.quiet else result.skipped, others)
     for comparison in result.comparisons if isinstance(result, BackboneComparison) else (result,):
-        terminal.print_slices(to, slice_table(comparison.slices), too_small(comparison.slices))
-    if out is None and not terminal.Level.quiet:
-        terminal.say(NO_REPORT if every else f"{NO_REPORT}; {MORE}")
-    terminal.print_paths({"report": terminal.report_in(out)})
+        printing.print_slices(to, slice_table(comparison.slices), too_small(comparison.slices))
+    if out is None and not printing.Level.quiet:
+        printing.say(NO_REPORT if every else f"{NO_REPORT}; {MORE}")
+    printing.print_paths({"report": printing.report_in(out)})
 
 
 @flags.command(MatrixOptions)
@@ -90,4 +90,4 @@ def matrix(
     from howfar.studies.distance_matrix import matrix as study
 
     found = study(datasets, backbone, **chosen)
-    terminal.answer(found, json, terminal.show, {"report": terminal.report_in(chosen.get("out"))}, "all are in matrix.json")
+    printing.answer(found, json, printing.show, {"report": printing.report_in(chosen.get("out"))}, "all are in matrix.json")

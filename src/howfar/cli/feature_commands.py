@@ -11,7 +11,7 @@ import typer
 
 from howfar.cli import flags
 from howfar.cli.flags import argument, switch, value
-from howfar.cli.terminal import SHOWN, answer, console, print_json, print_table, say
+from howfar.cli.printing import SHOWN, answer, console, print_json, print_table, say
 from howfar.errors import InputError
 from howfar.formatting_and_escaping import size_text
 from howfar.options import DEFAULT_BACKBONE

@@ -15,7 +15,7 @@ import typer
 from howfar import registry
 from howfar.allowed_url_hosts import allowing
 from howfar.cli.config_file import Config, flag_of
-from howfar.cli.terminal import Level, say, set_level
+from howfar.cli.printing import Level, say, set_level
 from howfar.errors import InputError
 from howfar.image_reading_options import reading_pixels
 from howfar.io.file_location import leaving_no_empty_folder

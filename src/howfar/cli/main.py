@@ -18,7 +18,7 @@ from howfar import registry
 from howfar.cli.config_file import Config
 from howfar.cli.exit_codes import INTERRUPTED, STOPPED, fail, flags_of, outcome
 from howfar.cli.flags import ALL, OUTPUT, switch, with_common
-from howfar.cli.terminal import say, set_level
+from howfar.cli.printing import say, set_level
 from howfar.command_table import COMMANDS, COMMON, ENTRIES, HEADS
 from howfar.option_checks_and_signatures import check_variables, refuse_empty
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Unpack
 import typer
 
 from howfar import options_by_function
-from howfar.cli import flags, terminal
+from howfar.cli import flags, printing
 from howfar.cli.flags import argument, switch, value
 from howfar.errors import InputError
 from howfar.formatting_and_escaping import format_number
@@ -60,27 +60,27 @@ def evaluate(
                 what = "the dataset's own table" if own else "what is no evaluation of howfar"
                 raise InputError.of("out", f"must not replace {what}", str(out), "name another file, or move that one away")
     evaluation = study(dataset, predictions, model=model, tuned_on=tuned_on, **chosen)
-    terminal.tell_reading(evaluation.reading)
+    printing.tell_reading(evaluation.reading)
     if out is not None:
         evaluation.save(out)
-    terminal.answer(evaluation, json, _show_evaluation, out)
+    printing.answer(evaluation, json, _show_evaluation, out)
 
 
 def _show_evaluation(evaluation: Evaluation, out: Path | None) -> None:
     """Print the scores, the reasons for left-out images and the place of their names; with --verbose a line per image."""
     from howfar.studies.evaluate_predictions import LEARNT
 
-    terminal.show(evaluation, {})
+    printing.show(evaluation, {})
     kinds = Counter(file.reason.partition(" (")[0] for file in evaluation.skipped)
     where = "--json lists them" if out is None else f"names in {out}"
     single = [file for file in evaluation.skipped if kinds[file.reason.partition(" (")[0]] == 1]
-    for kind, count in () if terminal.Level.quiet or terminal.Level.verbose else kinds.items():
+    for kind, count in () if printing.Level.quiet or printing.Level.verbose else kinds.items():
         if count > 1 and not kind.startswith(LEARNT):  # a note already says so
             what = f"have {kind}: left out" if kind.startswith("no ") else f"were left out: {kind}"
-            terminal.say(f"{count} images {what} ({where})")
-    if not terminal.Level.quiet:
-        terminal.print_skipped(evaluation.skipped if terminal.Level.verbose else single, where)
-    terminal.print_paths({"per image": out})
+            printing.say(f"{count} images {what} ({where})")
+    if not printing.Level.quiet:
+        printing.print_skipped(evaluation.skipped if printing.Level.verbose else single, where)
+    printing.print_paths({"per image": out})
 
 
 def show_judgements(to: Console, judgements: Sequence[Judgement], used: str | None, threshold: float | None) -> None:
@@ -104,7 +104,7 @@ def show_judgements(to: Console, judgements: Sequence[Judgement], used: str | No
     to.print()
     what = "performance" if threshold is None else "F"
     to.print(f"Estimators, each dataset left out in turn ({what} without labels)", style="bold")
-    terminal.print_table(to, header, rows, ("kind", "AURC"))
+    printing.print_table(to, header, rows, ("kind", "AURC"))
 
 
 IN_SENTENCES = ("slope [95 % CI]", "Spearman [95 % CI]")
@@ -119,9 +119,9 @@ def relate(
     **chosen: Unpack[options_by_function.RelateOptions],
 ) -> None:
     """Measure whether performance falls with distance in RUN, and estimate it for images without labels."""
-    from howfar.studies.performance.relate import relate as study
+    from howfar.studies.performance.relate_and_estimate import relate as study
 
-    terminal.answer(study(run, performance or (), **chosen), json, show_relation, run / "report.html")
+    printing.answer(study(run, performance or (), **chosen), json, show_relation, run / "report.html")
 
 
 def show_relation(relation: Relation, page: Path | None) -> None:
@@ -129,7 +129,7 @@ def show_relation(relation: Relation, page: Path | None) -> None:
     from howfar.report import estimates_report, probable_failures
     from howfar.results.relation_result import slice_table, too_small
 
-    to = terminal.print_result(relation, IN_SENTENCES)
+    to = printing.print_result(relation, IN_SENTENCES)
     for dataset in relation.datasets:
         to.print(f"{dataset.name}: {dataset.verdict.text}")
     if relation.pooled_verdict is not None:
@@ -159,15 +159,15 @@ def show_relation(relation: Relation, page: Path | None) -> None:
     if rows:
         to.print()
         to.print("Mean performance expected without a set's labels", style="bold")
-        terminal.print_table(to, header, rows, ("of them wrong", "estimator"))
+        printing.print_table(to, header, rows, ("of them wrong", "estimator"))
 
-    terminal.print_slices(to, slice_table(relation.slices), too_small(relation.slices))
+    printing.print_slices(to, slice_table(relation.slices), too_small(relation.slices))
     # The report's sentences on estimators and failure lists.
     findings = [estimates_report.lead(relation), estimates_report.in_use(relation), estimates_report.distance(relation)]
     if relation.estimates:
         findings += [probable_failures.found(relation), probable_failures.broken(relation), probable_failures.whole(relation)]
-    terminal.print_remarks([*filter(None, findings), *relation.remarks()])
-    terminal.print_paths({"report": page})
+    printing.print_remarks([*filter(None, findings), *relation.remarks()])
+    printing.print_paths({"report": page})
 
 
 @flags.command(options_by_function.CorruptOptions)
@@ -184,22 +184,22 @@ def corrupt(
     from howfar.studies.corruption import corrupt as study
 
     sets = study(primary, out, model=model, predict_command=predict_command, others=others or None, **chosen)
-    terminal.tell_reading(sets.reading)
+    printing.tell_reading(sets.reading)
     if json:
         threshold = None if sets.own is None else sets.own.threshold
         skipped = [{"path": file.path, "reason": file.reason} for file in sets.skipped]
         beside = {"notes": list(sets.notes), "skipped": skipped}
-        terminal.print_json({"folder": str(sets.folder), "threshold": threshold, "datasets": _rows(sets), **beside})
+        printing.print_json({"folder": str(sets.folder), "threshold": threshold, "datasets": _rows(sets), **beside})
         return
-    to, own = terminal.console(), sets.own
+    to, own = printing.console(), sets.own
     at = "no predictions yet" if own is None else f"mean F at threshold {own.threshold:.2f}, tuned on the images as they are"
     line = f"{sets.primary.name}: {len(sets.primary)} labelled images in {len(sets.datasets)} corrupted sets; {at}"
     to.print(line, style="bold")
     rows = [(row["dataset"], str(row["n"]), str(row["scored"] or "–"), format_number(row["mean_f"])) for row in _rows(sets)]
-    terminal.print_table(to, ("dataset", "n", "scored", "mean F"), rows)
-    terminal.print_remarks([f"note: {note}" for note in sets.notes])
-    terminal.print_skipped(sets.skipped, "--json lists all")
-    terminal.print_paths({"sets": sets.folder})
+    printing.print_table(to, ("dataset", "n", "scored", "mean F"), rows)
+    printing.print_remarks([f"note: {note}" for note in sets.notes])
+    printing.print_skipped(sets.skipped, "--json lists all")
+    printing.print_paths({"sets": sets.folder})
 
 
 def _rows(sets: CorruptedSets) -> list[dict[str, Any]]:
@@ -231,19 +231,19 @@ def assess(
     **chosen: Unpack[options_by_function.AssessOptions],
 ) -> None:
     """Estimate what a model will score on each SITE, with an interval, reasons and the next step."""
-    from howfar.cli.labelling_commands import folder_name
+    from howfar.cli.choosing_and_labelling_commands import folder_name
     from howfar.data import parse
-    from howfar.studies.assessment.assess import assess as study
+    from howfar.studies.assessment.assess_sites import assess as study
 
     run = out or Path(f"assess-{folder_name(parse(primary).name)}")
     assessment = study(primary, sites, run, model=model, predictions=predictions, backbone=backbone, **chosen)
-    terminal.tell_reading(assessment.reading)
-    terminal.answer(assessment, json, show_assessment, run / "report.html")
+    printing.tell_reading(assessment.reading)
+    printing.answer(assessment, json, show_assessment, run / "report.html")
 
 
 def show_assessment(assessment: Assessment, page: Path) -> None:
     """Print each site's answer and next step, warnings first, the numbers, the notes, and the report's path."""
-    to = terminal.console()
+    to = printing.console()
     to.print(assessment.caption(), style="bold")
     if assessment.first:
         to.print(assessment.first)
@@ -254,12 +254,12 @@ def show_assessment(assessment: Assessment, page: Path) -> None:
             to.print(site.answer, style="bold" if site.inside is False else None)
             to.print(f"  Next: {site.next.text}")
         if site.measured is None or site.next.action == "label":
-            terminal.say(f"    {site.next.command}")
-    terminal.print_table(to, *assessment.table())
+            printing.say(f"    {site.next.command}")
+    printing.print_table(to, *assessment.table())
     for line in assessment.legend():
         to.print(line)
-    terminal.print_remarks([f"note: {note}" for note in assessment.notes])
-    terminal.print_paths({"report": page, "all images": shlex.join(("howfar", "explore", str(page.parent)))})
+    printing.print_remarks([f"note: {note}" for note in assessment.notes])
+    printing.print_paths({"report": page, "all images": shlex.join(("howfar", "explore", str(page.parent)))})
 
 
 @flags.command(options_by_function.CertifyOptions)
@@ -287,7 +287,7 @@ def certify(
 
     The first run draws the images to label; the same command again reads the labels and reports the score.
     """
-    from howfar.cli.labelling_commands import folder_name
+    from howfar.cli.choosing_and_labelling_commands import folder_name
     from howfar.data import parse
     from howfar.studies.certification.certify import certify as study
 
@@ -296,13 +296,13 @@ def certify(
         from howfar.studies.certification.certify import plan_labels
 
         asked: Any = {"labels": labels, "against": against, "sample": sample, "profile": profile, **chosen}
-        terminal.answer(plan_labels(dataset, predictions, **asked), json, terminal.print_result)
+        printing.answer(plan_labels(dataset, predictions, **asked), json, printing.print_result)
         return
     send = flags.handing_over(to)
     folder = out or Path(f"certify-{folder_name(dataset.name)}")
     beside = {"against": against, "profile": profile, "model": model, "tuned_on": tuned_on, "sample": sample}
     certificate = study(dataset, predictions, k, labels=labels, out=folder, **beside, **chosen)
-    terminal.answer(certificate, json, show_certificate, folder)
+    printing.answer(certificate, json, show_certificate, folder)
     send(folder)
 
 
@@ -320,20 +320,20 @@ def verify(
     from howfar.studies.certification.verify_certificate import verify as study
 
     found = study(certificate, predictions, images=images, labels=labels, against=against, **chosen)
-    terminal.answer(found, json, terminal.print_result)
+    printing.answer(found, json, printing.print_result)
     if not found.agrees:
         raise typer.Exit(1)
 
 
 def show_certificate(certificate: Certificate, folder: Path) -> None:
     """Print the sample with its labels, the certified value, the next images to label, and the files' paths."""
-    to = terminal.print_result(certificate)
+    to = printing.print_result(certificate)
     for line in certificate.remarks():
         to.print(line)
     places = {"classification": ("fill in", "labels.csv"), "detection": ("write boxes to", "labels.json")}
     what, place = places.get(certificate.task, ("masks go to", "masks"))
-    files = {"to label": folder / "chosen.txt", what: folder / place, "report": terminal.report_in(folder)}
+    files = {"to label": folder / "chosen.txt", what: folder / place, "report": printing.report_in(folder)}
     if certificate.labelled == len(certificate.sample):
-        files = {"report": terminal.report_in(folder)}
+        files = {"report": printing.report_in(folder)}
     zone = {"zone": folder / "zone.txt"} if certificate.zone is not None and certificate.zone.certified else {}
-    terminal.print_paths({"certificate": folder / certificate.DOCUMENT, **zone, **files})
+    printing.print_paths({"certificate": folder / certificate.DOCUMENT, **zone, **files})

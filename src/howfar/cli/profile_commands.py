@@ -18,7 +18,7 @@ from howfar.cli import flags
 from howfar.cli.exit_codes import INTERRUPTED
 from howfar.cli.flags import argument, switch, value
 from howfar.cli.performance_commands import show_judgements
-from howfar.cli.terminal import SHOWN, answer, console, json_text, print_json, print_paths, print_skipped, print_table, say
+from howfar.cli.printing import SHOWN, answer, console, json_text, print_json, print_paths, print_skipped, print_table, say
 from howfar.errors import InputError
 from howfar.image_reading_options import READING, reading_asked
 from howfar.io.file_location import ready_file

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Unpack
 
 from howfar import registry
-from howfar.cli import flags, terminal
+from howfar.cli import flags, printing
 from howfar.cli.flags import argument, typed_options, value
 from howfar.errors import InputError
 from howfar.formatting_and_escaping import format_number
@@ -63,7 +63,7 @@ def train(
     else:
         checkpoint = study(primary, model, out, add=add or (), background=background or (), start=start, **chosen)
     if json:
-        terminal.print_json(checkpoint.card.to_dict())
+        printing.print_json(checkpoint.card.to_dict())
     else:
         _show(checkpoint, out, way)
 
@@ -73,7 +73,7 @@ def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
     from howfar.adaptation_ways import steps_of
     from howfar.segmenters.norm_adaptation import WARNING
 
-    to, card = terminal.console(), checkpoint.card
+    to, card = printing.console(), checkpoint.card
     if adapted := card.data.get("adapted"):
         count = int(adapted.get("labels", 0))
         labels = "no label" if not count else "1 label" if count == 1 else f"{count} labels"
@@ -88,8 +88,8 @@ def _show(checkpoint: Checkpoint, out: Path, way: str | None) -> None:
             (str(epoch["epoch"]), *(format_number(epoch.get(name), digits) for name, digits in numbers))
             for epoch in card.history
         ]
-        terminal.print_table(to, ("epoch", "loss", "held-out ODS", "at threshold"), rows)
-    terminal.print_paths({"checkpoint": out})
+        printing.print_table(to, ("epoch", "loss", "held-out ODS", "at threshold"), rows)
+    printing.print_paths({"checkpoint": out})
 
 
 @flags.command(PredictOptions)
@@ -106,20 +106,20 @@ def predict(
 
     ready_folder("out", out)
     predicted = study(model, dataset, out, **chosen)
-    terminal.tell_reading(predicted.reading)
+    printing.tell_reading(predicted.reading)
     for note in predicted.notes:
-        terminal.say(f"warning: {note}", err=True)
+        printing.say(f"warning: {note}", err=True)
     if json:
         skipped = [{"path": file.path, "reason": file.reason} for file in predicted.skipped]
         reading = {} if predicted.reading is None else {"reading": plain(predicted.reading)}
         counts = {"written": predicted.written, "kept": predicted.kept}
-        terminal.print_json(
+        printing.print_json(
             {"folder": str(predicted.folder), **counts, **reading, "skipped": skipped, "notes": list(predicted.notes)}
         )
         return
     kept = f", {predicted.kept} were there already" if predicted.kept else ""
-    terminal.say(f"{predicted.written} {'map' if predicted.written == 1 else 'maps'} written{kept}: {predicted.folder}")
-    terminal.print_skipped(predicted.skipped, "--json lists all")
+    printing.say(f"{predicted.written} {'map' if predicted.written == 1 else 'maps'} written{kept}: {predicted.folder}")
+    printing.print_skipped(predicted.skipped, "--json lists all")
 
 
 @flags.command(AdaptOptions)
@@ -138,7 +138,7 @@ def adapt(
 
     ready_folder("out", out)
     result = study(primary, secondary, model, out=out, background=background, blind=blind or (), **chosen)
-    terminal.answer(result, json, terminal.show, {"study": out, "report": terminal.report_in(out)})
+    printing.answer(result, json, printing.show, {"study": out, "report": printing.report_in(out)})
 
 
 KINDS = "Prompt by points, box, box_point (SAM), text (CLIPSeg) or persam; repeat it. By default points, box, text."
@@ -162,4 +162,4 @@ def prompts(
         raise InputError.of("reference", "must be an image and its mask", str(reference or reference_mask), "give both")
     example = None if reference is None or reference_mask is None else (reference, reference_mask)
     result = study(datasets, tuple(kind or ("points", "box", "text")), out=out, reference=example, **chosen)
-    terminal.answer(result, json, terminal.show, {"report": terminal.report_in(out)})
+    printing.answer(result, json, printing.show, {"report": printing.report_in(out)})

@@ -16,7 +16,7 @@ from matplotlib.patches import Patch
 from matplotlib.patheffects import withStroke
 
 from howfar.figures import Caption, contact_sheets, style
-from howfar.figures import adaptation_style as adapted
+from howfar.figures import adaptation_models as adapted
 from howfar.figures.contact_sheets import PictureBlock, PictureCell
 from howfar.figures.performance_figures import FEWEST
 from howfar.figures.style import ForestRow, forest, frame_forest, report_figure

@@ -25,7 +25,7 @@ from howfar.results import Features, Provenance, Settings
 from howfar.results.backbones_result import BackboneFeature, DistanceTable
 from howfar.results.display_and_shared_records import matching
 from howfar.results.distance_studies import Components
-from howfar.studies.compare_backbones import by_image, with_agreement
+from howfar.studies.backbone_agreement import by_image, with_agreement
 from howfar.studies.compare_datasets import compared
 from howfar.studies.near_duplicates import CopySearch, hashing, without_leaks
 from howfar.studies.study_file.kind import StudyKind, setting

@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from howfar.figures import Caption, style
 from howfar.figures import adaptation_figures as figures
-from howfar.figures import adaptation_style as adapted
+from howfar.figures import adaptation_models as adapted
 from howfar.figures.style import ForestRow, forest, frame_forest
 from howfar.paper.printed_values import PARTS, TABLES_3_TO_5
 from howfar.report import section as doc

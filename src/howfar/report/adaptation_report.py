@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from howfar.errors import MissingPathError
 from howfar.explore.image_rows_and_positions import adaptation_points, masks_in
 from howfar.figures import Caption, registration
-from howfar.figures import adaptation_style as adapted
+from howfar.figures import adaptation_models as adapted
 from howfar.figures.adaptation_figures import adaptation_bars, adaptation_rows, bars_caption, by_seed, ranges, rows_caption
 from howfar.formatting_and_escaping import signed
 from howfar.report import adaptation_sentences, explorer

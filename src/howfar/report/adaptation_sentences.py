@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any
 
-from howfar.figures import adaptation_style as adapted
+from howfar.figures import adaptation_models as adapted
 from howfar.figures.adaptation_figures import Bar, ranges
 from howfar.formatting_and_escaping import signed
 from howfar.report import section as doc

@@ -10,7 +10,7 @@ SCORE: Final = "width of the 90 % interval + 20 × what the truth lies outside b
 
 
 def section(found: Mapping[str, Any]) -> Section:
-    """Fill the section from what `howfar.studies.bench.run_methods.bench` returns."""
+    """Fill the section from what `howfar.studies.bench.method_comparison.bench` returns."""
     methods, fields = found["methods"], list(found["methods"][0]["by_field"])
     compared = f"{len(methods)} method{plural(len(methods))} on {methods[0]['sites']} sites"
     lead = f"{compared} of {len(found['entries'])} models in {len(fields)} fields."

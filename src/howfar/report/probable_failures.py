@@ -9,7 +9,7 @@ from howfar.report.performance_report import dataset_cells
 from howfar.results import Comparison, Failures, Relation
 from howfar.results.assessment_result import Assessment
 from howfar.tasks.task import Task
-from howfar.tasks.task_registry import TASKS
+from howfar.tasks.tasks_and_own_options import TASKS
 
 FEW, MOST = 30, 200
 

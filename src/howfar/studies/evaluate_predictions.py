@@ -16,7 +16,7 @@ from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options_by_function import EvaluateOptions, ModelOptions
 from howfar.results import Evaluation, Skipped
 from howfar.segmenters.checkpoint import CheckpointCard
-from howfar.tasks.task_registry import TASKS, own_options
+from howfar.tasks.tasks_and_own_options import TASKS, own_options
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument

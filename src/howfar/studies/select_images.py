@@ -47,7 +47,7 @@ from howfar.studies.performance.image_performance import (
     split_performances,
 )
 from howfar.tasks.task import ModelAnswer, ModelAnswers
-from howfar.tasks.task_registry import TASKS, own_options
+from howfar.tasks.tasks_and_own_options import TASKS, own_options
 
 _TASKS = {".json": "detection", ".csv": "classification", ".parquet": "classification", ".pq": "classification"}
 

@@ -51,7 +51,7 @@ def settings_for(
 ) -> TrainSettings:
     """Validate a caller's settings; omitted or None settings get the segmenter's defaults."""
     refuse_unknown(given, declared(TrainKeywords))
-    values = dict(vars(family.training))
+    values = {**picked(TrainKeywords, vars(family.training))}
     side = None if architecture is None else only_side(family, architecture, start)
     if side is not None:
         values["size"] = side

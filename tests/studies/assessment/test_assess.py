@@ -18,7 +18,7 @@ from howfar.results import Comparison, Evaluation, Relation
 from howfar.results.assessment_result import Assessment, SiteAnswer
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
-from howfar.studies.assessment import assess as module
+from howfar.studies.assessment import assess_sites as module
 from howfar.studies.assessment.prepare_evaluations import Preparation, blank_sites
 from howfar.studies.assessment.site_answers import Commands, next_of_blank
 from howfar.studies.corruption import corrupt

@@ -12,7 +12,7 @@ from scipy import stats
 
 from howfar.cli.main import run
 from howfar.errors import HowfarError
-from howfar.studies.bench.run_methods import HERE, INCLUDED, Entry, bench, load_method, read_entries
+from howfar.studies.bench.method_comparison import HERE, INCLUDED, Entry, bench, load_method, read_entries
 
 ROOT = Path(__file__).parents[3]
 SITES = {"a": [0.2, 0.4], "b": [0.6, 0.8], "c": [0.5, 0.6]}

@@ -15,7 +15,7 @@ import howfar
 from howfar.demo import write_dataset
 from howfar.results import Comparison, Evaluation, Relation
 from howfar.studies.evaluate_predictions import evaluate
-from howfar.studies.performance.relate import relate
+from howfar.studies.performance.relate_and_estimate import relate
 from sites_with_maps import write_maps
 
 SIDE = 48

@@ -23,7 +23,7 @@ from howfar.studies.performance.image_performance import (
     scores_of,
     signals_at,
 )
-from howfar.studies.performance.relate import expect
+from howfar.studies.performance.relate_and_estimate import expect
 
 
 def scored(world: Any, *names: str, own: Evaluation | None = None, threshold: float | None = None) -> ImagePerformance:

@@ -14,7 +14,7 @@ from howfar.errors import InputError, MissingPathError
 from howfar.pipeline.primary_reference import GATE_COLUMNS
 from howfar.results import Comparison, Evaluation, Relation, RelationSettings, SetEstimate
 from howfar.studies.performance.image_performance import Matched, read_performances
-from howfar.studies.performance.relate import relate, relation_notes
+from howfar.studies.performance.relate_and_estimate import relate, relation_notes
 from snapshots import check
 
 pytestmark = pytest.mark.usefixtures("undrawn")

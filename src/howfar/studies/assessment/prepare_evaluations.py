@@ -28,7 +28,7 @@ from howfar.studies.performance.image_performance import counts_of
 from howfar.studies.study_inputs import drawn
 from howfar.tasks.segmentation_task import SegmentationTask
 from howfar.tasks.task import FLIPPED, FOLDER, TILED, Task
-from howfar.tasks.task_registry import TASKS, own_options
+from howfar.tasks.tasks_and_own_options import TASKS, own_options
 
 MAPS, CORRUPTED, PERFORMANCE = "maps", "corrupted", "performance"
 MOST = 30

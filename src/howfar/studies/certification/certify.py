@@ -36,7 +36,7 @@ from howfar.studies.evaluate_predictions import Seen
 from howfar.studies.run_report import draw as draw_page
 from howfar.tasks.segmentation_task import FALLBACK, choose
 from howfar.tasks.task import SampleMeasures, Task, label_count
-from howfar.tasks.task_registry import TASKS, own_options
+from howfar.tasks.tasks_and_own_options import TASKS, own_options
 
 if TYPE_CHECKING:
     from howfar.pipeline.prediction import ModelArgument

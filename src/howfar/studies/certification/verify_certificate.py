@@ -25,7 +25,7 @@ from howfar.results.display_and_shared_records import Cells
 from howfar.studies.certification.certified_quantity import SIZE, VALUES, Question, look, parse_until
 from howfar.studies.certification.sample import compared, derived_seed, draw_sample, images_of, sizes_of
 from howfar.tasks.task import ModelAnswers, SampleMeasures, Task
-from howfar.tasks.task_registry import TASKS, own_options
+from howfar.tasks.tasks_and_own_options import TASKS, own_options
 
 Status = Literal["agrees", "differs", "not checked"]
 _ROUNDING = 1e-9

@@ -9,7 +9,7 @@ import typer
 
 from howfar.cli import flags
 from howfar.cli.flags import argument, switch, value
-from howfar.cli.terminal import answer, console, print_json, print_paths, print_table, say, show
+from howfar.cli.printing import answer, console, print_json, print_paths, print_table, say, show
 from howfar.errors import InputError
 from howfar.options_by_function import PageOptions, StudyFileOptions
 from howfar.progress import stage
@@ -116,8 +116,8 @@ def bench(
     json: flags.Json = False,
 ) -> None:
     """Compare your own method with others: errors on new sites, intervals, gate, ranking of failures, labels needed."""
-    from howfar.studies.bench.run_methods import INCLUDED
-    from howfar.studies.bench.run_methods import bench as study
+    from howfar.studies.bench.method_comparison import INCLUDED
+    from howfar.studies.bench.method_comparison import bench as study
 
     found = study(methods or INCLUDED, entries)
     if json:

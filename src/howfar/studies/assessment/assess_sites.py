@@ -41,7 +41,7 @@ from howfar.studies.assessment.prepare_evaluations import PERFORMANCE, Assessmen
 from howfar.studies.assessment.site_answers import LABELS, TAU, UNKNOWN_NETWORK, Answers, Commands, basis_note, own_words
 from howfar.studies.compare_datasets import features_of, measured_run
 from howfar.studies.performance.image_performance import files_of, read_performances
-from howfar.studies.performance.relate import check_resampling, expectation, fallbacks, related
+from howfar.studies.performance.relate_and_estimate import check_resampling, expectation, fallbacks, related
 from howfar.studies.profile_dataset import measured_images
 from howfar.studies.run_report import draw
 from howfar.studies.select_images import select

@@ -17,7 +17,7 @@ import typer
 
 from howfar.cli import flags
 from howfar.cli.flags import argument, switch, value
-from howfar.cli.terminal import answer, print_json, print_paths, print_remarks, print_result, say, show
+from howfar.cli.printing import answer, print_json, print_paths, print_remarks, print_result, say, show
 from howfar.errors import InputError
 from howfar.options_by_function import LabelImportOptions, PageOptions, SelectOptions
 
