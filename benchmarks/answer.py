@@ -33,7 +33,7 @@ from howfar.relation.labelled_images import take
 from howfar.relation.site_judge import judge_of
 from howfar.results import Evaluation
 from howfar.results.assessment_result import Assessment
-from howfar.studies.assessment.prepare_evaluations import CORRUPTED, TILED, score_file
+from howfar.studies.assessment.score_and_corrupt import CORRUPTED, TILED, score_file
 from howfar.studies.assessment.site_answers import GAIN
 from howfar.studies.performance.image_performance import MeasuredImages
 from howfar.studies.performance.relate_and_estimate import expectation

@@ -39,7 +39,7 @@ from howfar.option_checks_and_signatures import checked
 from howfar.options_by_function import RelateOptions
 from howfar.pipeline.profile_file import Profile
 from howfar.results import Evaluation
-from howfar.studies.assessment.prepare_evaluations import TILED, score_file
+from howfar.studies.assessment.score_and_corrupt import TILED, score_file
 from howfar.studies.performance.image_performance import MeasuredImages, home_of
 from howfar.studies.performance.relate_and_estimate import expectation
 

@@ -29,7 +29,7 @@ from scipy.stats import norm
 from howfar.metrics.detection import Detection
 from howfar.results import Evaluation
 from howfar.sampling import difference, foreground_bound, order, order_by_bound, sequence
-from howfar.studies.assessment.prepare_evaluations import TILED
+from howfar.studies.assessment.score_and_corrupt import TILED
 
 CLEAR, FEWEST = 0.05, 20
 CHANGES = (PLAIN, "blur 6", "noise 0.25", "mosaic 2")

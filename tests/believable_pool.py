@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from howfar.paper.model_pool import MEAN_F, PRECISION, RECALL, PoolSettings, ResampledScores, labels_of, rankings_of, spreads_of
+from howfar.paper import segmenter_ranking as rank
 from howfar.paper.study_common import interval_columns
 from howfar.results import Provenance
 from howfar.results.segmenter_studies import SECONDS, WISHES, Pool
@@ -48,8 +48,8 @@ def make(
         ]
     )
     wish = dict(weights) if weights else tuple(wishes)
-    settings = PoolSettings(of="adaptation", wish=wish, level=level, bootstrap=draws)
-    rankings, timed_rankings = rankings_of(drawn, SECONDARIES, timings, settings)
+    settings = rank.PoolSettings(of="adaptation", wish=wish, level=level, bootstrap=draws)
+    rankings, timed_rankings = rank.rankings_of(drawn, SECONDARIES, timings, settings)
     return Pool(
         of="adaptation",
         strategy="far",
@@ -67,8 +67,8 @@ def make(
         tuned=tuned,
         hardware={"processor": "Model 7", "cores": 2, "threads": 1, "device": "CPU"},
         scores=_scores(drawn, seeds, rng),
-        labels=labels_of(drawn, SECONDARIES, level),
-        spreads=spreads_of(drawn, SECONDARIES),
+        labels=rank.labels_of(drawn, SECONDARIES, level),
+        spreads=rank.spreads_of(drawn, SECONDARIES),
         distances=pd.DataFrame(
             [
                 {"model": model, "dataset": name, "o_dist_mean": 20.0 + k, "o_dist_scaled": 1 / 3, "relative": 1.1 + 0.2 * k}
@@ -86,27 +86,28 @@ def make(
 
 def _drawn(
     models: Sequence[str], datasets: Sequence[str], seeds: int, noise: float, draws: int, rng: np.random.Generator
-) -> ResampledScores:
+) -> rank.ResampledScores:
     shape = (len(models), len(SHOTS), len(datasets))
     shaken = np.concatenate([np.zeros((*shape, 1)), noise * rng.normal(size=(*shape, draws))], axis=3)
     level = np.array([LEVELS[model] for model in models])[:, None, None]
     lean = np.array([LEANS[model] for model in models])[:, None, None]
     f = (level + 0.05 * np.sqrt(SHOTS)[None, :, None] - 0.1 * np.arange(len(datasets)))[..., None] + shaken
-    values = {MEAN_F: f, PRECISION: f + lean[..., None] / 2 + shaken, RECALL: f - lean[..., None] / 2 - shaken}
+    lean = lean[..., None] / 2 + shaken
+    values = {rank.MEAN_F: f, rank.PRECISION: f + lean, rank.RECALL: f - lean}
     values = {name: np.clip(each, 0, 1) for name, each in values.items()}
     by_seed = {name: each[..., :1] + 0.01 * np.arange(seeds) for name, each in values.items()}
-    return ResampledScores(tuple(models), SHOTS, tuple(datasets), values, by_seed)
+    return rank.ResampledScores(tuple(models), SHOTS, tuple(datasets), values, by_seed)
 
 
-def _scores(drawn: ResampledScores, seeds: int, rng: np.random.Generator) -> pd.DataFrame:
+def _scores(drawn: rank.ResampledScores, seeds: int, rng: np.random.Generator) -> pd.DataFrame:
     rows = []
     for m, model in enumerate(drawn.models):
         for q, shots in enumerate(drawn.shots):
             for d, dataset in enumerate(drawn.datasets):
                 values = {name: each[m, q, d] for name, each in drawn.values.items()}
-                values["lean"] = values[PRECISION] - values[RECALL]
+                values["lean"] = values[rank.PRECISION] - values[rank.RECALL]
                 row = {"model": model, "shots": shots, "dataset": dataset, "n": 40, "photographs": 30, "left_out": 4}
-                row |= {"ods": float(values[MEAN_F][0]) + 0.05, "mean_f_ods": float(values[MEAN_F][0]) + 0.03}
+                row |= {"ods": float(values[rank.MEAN_F][0]) + 0.05, "mean_f_ods": float(values[rank.MEAN_F][0]) + 0.03}
                 for name, each in values.items():
                     row |= interval_columns(name, each)
                 slope = rng.normal(-0.15, 0.1) if dataset in SECONDARIES else np.nan

@@ -15,7 +15,7 @@ from howfar.figures.distance_figures import arranged, matrix_map, shape
 from howfar.figures.performance_figures import pooled, relation_thresholds, thresholds
 from howfar.figures.style import look, rows
 from howfar.metrics import THRESHOLDS
-from howfar.paper.model_pool_report import precision_recall_plane
+from howfar.paper.segmenter_ranking_report import precision_recall_plane
 from howfar.results import Comparison, Evaluation, Provenance, Relation
 from howfar.results.matrix_result import Matrix
 

@@ -97,7 +97,7 @@ NOT_FUZZED_WHY = {
         "demo/crack_detector.py explore/run_photographs_and_masks.py figures/contact_sheets.py paper/prompts_report.py "
         "adaptation_ways.py pipeline/normalisation_and_output_choice.py segmenters/norm_adaptation.py studies/select_images.py "
         "pipeline/profile_scorer.py studies/adaptation/adapt.py studies/corruption.py paper/edge_following.py "
-        "paper/model_pool.py paper/prompts.py training/image_mask_pairs.py pipeline/prediction.py"
+        "paper/segmenter_ranking.py paper/prompts.py training/image_mask_pairs.py pipeline/prediction.py"
     ),
     "reads back what it wrote, for its own tests": "explore/page_data.py",
     "numbers of rows that the notebook's page sends, tried by tests/explore/test_notebook.py": "explore/notebook_widget.py",
@@ -128,7 +128,7 @@ NOT_FUZZED_WHY = {
     "reads tables and JSON, with `readable` around them": "integrations/fiftyone_datasets.py data/sharded_and_hub_datasets.py",
     "hashes image files": "studies/certification/verify_certificate.py",
     "reads images, and predictions and labels by the readers of data/": "tasks",
-    "reads /proc/cpuinfo": "paper/model_pool.py",
+    "reads /proc/cpuinfo": "paper/segmenter_ranking.py",
     "opens the journal, fuzzed as pair_journal": "studies/distance_matrix.py",
     "shipped conformance suites, which read what they wrote": "testing",
     "maps again, in a worker, an array that io/npy has checked": "data/embedding_files.py",

@@ -7,7 +7,7 @@ from PIL import Image, ImageFilter
 from howfar import registry
 from howfar.errors import InputError
 from howfar.perturb import every, labelled_named, named
-from howfar.perturb.corruptions import inpaint
+from howfar.perturb.image_and_mask_changes import inpaint
 from howfar.perturb.perturbation import KIND
 
 rng = np.random.default_rng(0)

@@ -19,9 +19,9 @@ from figures import believable
 from figures.believable_relation import of_comparison as relation
 from howfar.paper import (
     backbones_and_components_report,
-    model_pool_report,
     person_identity_report,
     scene_categories_report,
+    segmenter_ranking_report,
     slopes_and_suppression_report,
 )
 from howfar.paper.slopes_and_suppression import PERFORMANCE, SUPPRESSION, PerformanceSettings, SuppressionSettings
@@ -258,9 +258,8 @@ POOLS: dict[str, dict[str, Any]] = {
 
 @pytest.mark.parametrize("name", POOLS)
 def test_section_of_a_pool(name: str) -> None:
-    check_section(
-        model_pool_report.section(believable_pool.make(**POOLS[name]), Context(Path("pool"))), f"pool, {name}", "pool, sure"
-    )
+    section = segmenter_ranking_report.section(believable_pool.make(**POOLS[name]), Context(Path("pool")))
+    check_section(section, f"pool, {name}", "pool, sure")
 
 
 @pytest.fixture(scope="module")

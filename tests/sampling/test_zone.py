@@ -8,7 +8,7 @@ from scipy.stats import hypergeom
 
 from howfar.errors import InputError
 from howfar.sampling import draw, labels_for, mean, order, plan_zone, sequence, zone_share, zone_tests
-from howfar.sampling.certified_zone import fewest_labels
+from howfar.sampling.certify_zone_by_labels import fewest_labels
 
 
 @pytest.mark.parametrize(("size", "allowed", "wrong"), [(40, 0, 0.1), (400, 1, 0.1), (1000, 2, 0.05), (7, 0, 0.3)])

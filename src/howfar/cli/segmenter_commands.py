@@ -1,4 +1,4 @@
-"""Train a segmenter, predict with it, adapt it to new datasets, prompt networks (`howfar train predict adapt prompts`)."""
+"""Define the commands `howfar train`, `predict`, `adapt` and `prompts`, which train, apply, adapt and prompt segmenters."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from howfar.errors import InputError, MissingPathError, needing, one_line
 from howfar.io.file_location import absolute
 from howfar.progress import stage
 from howfar.results import Comparison, Relation, Skipped
-from howfar.results.selection_result import ImportedLabel, LabelImport
+from howfar.results.selection_and_label_import import ImportedLabel, LabelImport
 from howfar.studies.label_import import BOXES
 
 TRUTH: Final = "ground_truth"

@@ -1,4 +1,4 @@
-"""Define the estimators of image performance that are registered by name: the signals that each reads, and how it is fitted.
+"""Define the registered estimators of a model's performance on single images: what signals each reads, how it is fitted.
 
 An estimator learns from labelled images, whose sets weigh alike, and then reads only what is known without labels. An image
 that lacks a column that an estimator needs is left out of its fit and gets no estimate (NaN) from it; this touches no other

@@ -76,8 +76,7 @@ def found(relation: Relation) -> str:
     text = f"Labels show {wrong}; the lists aim at {percentage_of(rate)} at most{doubt}).{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
-    failed = f"{failing:,} image{doc.plural(failing)} that failed"
-    return f"{text} The lists hold {caught:,} of {failed} ({share(caught / failing)})."
+    return f"{text} The lists include {caught:,} of the {failing:,} that failed ({share(caught / failing)})."
 
 
 def broken(relation: Relation) -> str:

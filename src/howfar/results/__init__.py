@@ -25,7 +25,7 @@ from howfar.results.relation_result import (
     Trend,
     TrendVerdict,
 )
-from howfar.results.selection_result import Pick, Selection
+from howfar.results.selection_and_label_import import Pick, Selection
 
 __all__ = [
     "BackboneSummary", "BaselineSummary", "Choice", "Comparison", "DatasetRelation", "DatasetSummary", "DistancePart",

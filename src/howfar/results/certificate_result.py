@@ -93,7 +93,7 @@ class ZoneTest:
 
 @dataclass(frozen=True)
 class Zone:
-    """Hold which zones of a site are tested, largest last, and what the tests showed (`howfar.sampling.certified_zone`).
+    """Hold which zones of a site are tested, largest last, and what tests showed (`howfar.sampling.certify_zone_by_labels`).
 
     At most the share `wrong` of a zone's images may score below `at_least`. `ranking` are the site's images, best predicted
     first; zones hold its first `sizes`. The smallest of these and `allowed` were chosen for `planned` labels. `reads` are the

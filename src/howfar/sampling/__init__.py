@@ -1,6 +1,6 @@
 """Choose which images to label to measure a model on a site, and estimate its performance there from their labels."""
 
-from howfar.sampling.certified_zone import ZonePlan, plan_zone, zone_tests
+from howfar.sampling.certify_zone_by_labels import ZonePlan, plan_zone, zone_tests
 from howfar.sampling.design import Sample, draw
 from howfar.sampling.estimates import Estimate, Fold, cross_fitted_mean, folds, further_groups, mean, ods, ratio
 from howfar.sampling.sample_size import labels_for, zone_share

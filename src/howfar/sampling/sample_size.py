@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from howfar.arrays import Float64Array
 from howfar.errors import InputError
-from howfar.sampling.certified_zone import ZonePlan, zone_tests
+from howfar.sampling.certify_zone_by_labels import ZonePlan, zone_tests
 from howfar.sampling.design import STRATIFIED_FROM, as_rng, as_shares, draw, filled
 from howfar.sampling.estimates import mean
 from howfar.sampling.sequential import Until, order, sequence

@@ -30,7 +30,7 @@ from howfar.io.file_locks import locked
 from howfar.option_checks_and_signatures import checked, picked, with_options
 from howfar.options_by_function import CorruptOptions, ModelOptions
 from howfar.perturb import LabelledPerturbation, labelled_every, labelled_named
-from howfar.perturb.corruptions import inpaint
+from howfar.perturb.image_and_mask_changes import inpaint
 from howfar.pipeline.prediction import Model, ModelArgument, is_current, loaded_model, predict
 from howfar.progress import bar
 from howfar.random_streams import stream

@@ -36,7 +36,7 @@ from howfar.io.file_location import absolute, is_url, ready_folder
 from howfar.option_checks_and_signatures import checked, with_options
 from howfar.options_by_function import LabelImportOptions
 from howfar.results import Selection
-from howfar.results.selection_result import ImportedLabel, LabelImport
+from howfar.results.selection_and_label_import import ImportedLabel, LabelImport
 
 TASKS = ("segmentation", "detection", "classification")
 _HANDED_OVER = "coco.json"

@@ -252,9 +252,9 @@ class MapFolders:
         other = [name for name in known if name in given and given[name] != known[name]]
         if other:
             rule = f"must be maps of the network that {primary}'s profile learnt from, fed and read as there"
-            remedy = f"predict them with {' '.join(command_words(FedOptions, known))}"
             got = "maps of another network" if "weights" in other else f"another {' and '.join(other)}"
-            raise InputError.of(OWN, rule, got, remedy)
+            how = "the profile's checkpoint, not adapted" if "weights" in other else " ".join(command_words(FedOptions, known))
+            raise InputError.of(OWN, rule, got, f"predict them with {how}")
 
     def beside(self, image: Path | str) -> ImageMaps:
         """Find the maps of one image: the files with the image's name, regardless of ending."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from howfar.testing.adaptation_way_suite import AdaptationWayTests
     from howfar.testing.backbone_suite import BackboneTests
     from howfar.testing.distance_suite import DistanceTests
-    from howfar.testing.runner_suite import RunnerTests
+    from howfar.testing.parallel_runner_suite import RunnerTests
     from howfar.testing.segmenter_suite import SegmenterTests
     from howfar.testing.strategy_suite import StrategyTests
 

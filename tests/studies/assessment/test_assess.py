@@ -19,7 +19,7 @@ from howfar.results.assessment_result import Assessment, SiteAnswer
 from howfar.segmenters import build_segmenter
 from howfar.segmenters.checkpoint import Checkpoint, CheckpointCard
 from howfar.studies.assessment import assess_sites as module
-from howfar.studies.assessment.prepare_evaluations import Preparation, blank_sites
+from howfar.studies.assessment.score_and_corrupt import Preparation, blank_sites
 from howfar.studies.assessment.site_answers import Commands, next_of_blank
 from howfar.studies.corruption import corrupt
 from howfar.weights.state_dicts import hash_state_dict
@@ -95,14 +95,14 @@ def test_a_site_outside_the_gate_is_not_to_be_believed_and_to_be_certified(place
 
 
 def test_with_no_labelled_site_it_rests_on_corrupted_sets_and_says_so(places, tmp_path, monkeypatch):
-    monkeypatch.setattr("howfar.studies.assessment.prepare_evaluations.MOST", 2)
+    monkeypatch.setattr("howfar.studies.assessment.score_and_corrupt.MOST", 2)
     asked: list[Any] = []
 
     def corrupted(primary: Any, *places: Any, **given: Any) -> Any:
         asked.append((len(primary.items), given["tuned_on"].dataset, given["tuned_on"].n))
         return corrupt(primary, *places, **given)
 
-    monkeypatch.setattr("howfar.studies.assessment.prepare_evaluations.corrupt", corrupted)
+    monkeypatch.setattr("howfar.studies.assessment.score_and_corrupt.corrupt", corrupted)
     # colour_moments takes no size: the option is the model's.
     found = made(places, tmp_path / "run", ["new"], model=network(), only="fade=0.5,blur=3,noise=0.1", size=32)
     # Few images are corrupted, and scored at the threshold of all.

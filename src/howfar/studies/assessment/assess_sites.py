@@ -37,7 +37,7 @@ from howfar.results import Comparison, Provenance, SetEstimate
 from howfar.results.assessment_result import BEHIND, Assessment
 from howfar.results.checksums_and_overwrite_guard import page_folder
 from howfar.results.display_and_shared_records import plain
-from howfar.studies.assessment.prepare_evaluations import PERFORMANCE, AssessmentScores, Preparation, preparation, score_file
+from howfar.studies.assessment.score_and_corrupt import PERFORMANCE, AssessmentScores, Preparation, preparation, score_file
 from howfar.studies.assessment.site_answers import LABELS, TAU, UNKNOWN_NETWORK, Answers, Commands, basis_note, own_words
 from howfar.studies.compare_datasets import features_of, measured_run
 from howfar.studies.performance.image_performance import files_of, read_performances

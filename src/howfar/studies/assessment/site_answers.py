@@ -15,7 +15,7 @@ from howfar.results import Relation, SetEstimate
 from howfar.results.assessment_result import Basis, LabelledSet, NextStep, Origin, OwnScore, SiteAnswer
 from howfar.results.evaluation_result import PERFORMANCE_NAMES
 from howfar.results.relation_result import Gate
-from howfar.studies.assessment.prepare_evaluations import AssessmentScores, BlankSite, blank_sites, folder_of, own_score
+from howfar.studies.assessment.score_and_corrupt import AssessmentScores, BlankSite, blank_sites, folder_of, own_score
 from howfar.tasks.segmentation_task import FALSE_ALARMS, SegmentationTask
 from howfar.tasks.task import Task
 

@@ -1,4 +1,4 @@
-"""Find or make an assessment's predictions, score the labelled datasets, and make corrupted copies of the primary's images."""
+"""Prepare `howfar assess`: find or make predictions, score labelled datasets, corrupt copies of the primary's images."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
