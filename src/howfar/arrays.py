@@ -1,4 +1,4 @@
-"""Validate feature arrays, number groups of images, read arrays by rows or columns, and divide without errors at 0."""
+"""Validate feature arrays, convert group names to integers, read arrays by rows or columns, and divide safely by 0."""
 
 import itertools
 from collections.abc import Sequence

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 from howfar import registry
-from howfar.errors import HowfarError, MissingExtraError, one_line
+from howfar.errors import HowfarError, needing, one_line
 from howfar.io.atomic_writes import replace_text
 from howfar.progress import tell
 from howfar.protocols import TrackedRun
@@ -215,10 +215,8 @@ class MlflowRun:
 
 
 def _library(name: str, called: str) -> Any:
-    try:
+    with needing(f"log {name} needs {called}: pip install 'howfar[{name}]'"):
         return import_module(name)
-    except ImportError as error:
-        raise MissingExtraError(f"log {name} needs {called}: pip install 'howfar[{name}]' ({error})") from error
 
 
 PROJECT: Final = "howfar"

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from howfar.backbones import module
 from howfar.backbones.preprocessing import Preprocess
-from howfar.backbones.torch_module_and_hash import hash_structure
+from howfar.backbones.torch_module_and_structure_hash import hash_structure
 from howfar.errors import InputError
 from howfar.protocols import Backbone
 from howfar.testing.backbone_suite import BackboneTests

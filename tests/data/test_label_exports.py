@@ -18,7 +18,6 @@ from PIL import Image
 from pycocotools import mask as coco_masks
 
 from howfar.data import Dataset, Item
-from howfar.data.annotation_archives import check_archive, remove_archive, write_archive
 from howfar.data.annotation_formats import (
     coco_shape,
     compressed,
@@ -28,6 +27,7 @@ from howfar.data.annotation_formats import (
     write_cvat,
     write_label_studio,
 )
+from howfar.data.annotation_packing import check_archive, remove_archive, write_archive
 from howfar.data.annotations import Mark, MarkedImage, from_runs, label_names, polygon, rectangle, to_runs
 from howfar.data.box_files import read_box_labels, read_document
 from howfar.data.label_files import read_class_labels, read_export, read_labels

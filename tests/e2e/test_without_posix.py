@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from howfar.cli.choosing_and_labelling_commands import folder_name
-from howfar.data import annotation_archives
+from howfar.data import annotation_packing
 from howfar.data.annotation_formats import address
 from howfar.demo import write_dataset
 from howfar.errors import InputError
@@ -139,4 +139,4 @@ def test_where_links_are_refused_the_remedy_is_told(tmp_path: Path, monkeypatch:
     monkeypatch.setattr(Path, "hardlink_to", refused)
     monkeypatch.setattr(Path, "symlink_to", refused)
     with pytest.raises(InputError, match=r"with_images cannot be links here .*: pass copy"):
-        annotation_archives.put(source, tmp_path / "beside" / "0001.jpg", "link")
+        annotation_packing.put(source, tmp_path / "beside" / "0001.jpg", "link")

@@ -92,7 +92,7 @@ NOT_FUZZED_WHY = {
     "parses what it wrote itself, in memory": "data/compact_item_table.py",
     "reads objects of the caller, not files": "data/python_objects.py",
     "compares four bytes, by which a file is a DICOM file, fuzzed as volumes": "data/image_and_mask_folders.py",
-    "packs images, which it does not decode": "data/annotation_archives.py",
+    "packs images, which it does not decode": "data/annotation_packing.py",
     "reads images by howfar.data.read_bytes and decode, which are fuzzed as image": (
         "demo/crack_detector.py explore/run_photographs_and_masks.py figures/contact_sheets.py paper/prompts_report.py "
         "adaptation_ways.py pipeline/normalisation_and_output_choice.py segmenters/norm_adaptation.py studies/select_images.py "

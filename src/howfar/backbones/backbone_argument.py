@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from howfar.backbones.backbone_family import Options
 from howfar.backbones.backbone_loading import known_backbone, with_channels
 from howfar.backbones.preprocessing import Preprocess, ResizingBackbone, for_channels
-from howfar.backbones.torch_module_and_hash import module
+from howfar.backbones.torch_module_and_structure_hash import module
 from howfar.data.image_encoding import as_array, named
 from howfar.errors import HowfarError, InputError, one_line
 from howfar.option_checks_and_signatures import picked

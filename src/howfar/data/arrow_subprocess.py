@@ -1,4 +1,4 @@
-"""Read Arrow files and Lance datasets in a separate process, since a damaged one can crash the interpreter.
+"""Check that Arrow files are safe to read, and read Lance datasets, in a separate process, as damaged files can crash it.
 
 The process has limits of memory and time. Its program is this file, which imports Arrow and Lance alone and so starts quickly.
 It prints lines of JSON: for each Arrow file what is wrong with it, or "" and the bytes that its unpacked columns take; what a

@@ -19,8 +19,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from xml.etree import ElementTree
 
 from howfar import registry
-from howfar.data.annotation_archives import put
 from howfar.data.annotation_formats import read_label_studio
+from howfar.data.annotation_packing import put
 from howfar.data.annotations import LabelExport
 from howfar.data.image_bytes import read_bytes
 from howfar.data.label_files import read_export

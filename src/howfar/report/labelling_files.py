@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from howfar.data.annotation_archives import Images, check_archive, file_name, kept_below, remove_archive, write_archive
 from howfar.data.annotation_formats import label_studio_interface, write_coco, write_cvat, write_label_studio
+from howfar.data.annotation_packing import Images, check_archive, file_name, kept_below, remove_archive, write_archive
 from howfar.data.annotations import CATEGORY, FirstLabels, MarkedImage
 from howfar.data.image_bytes import is_member
 from howfar.data.image_decoding import size

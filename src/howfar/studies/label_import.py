@@ -19,7 +19,7 @@ from PIL import Image
 
 from howfar import registry
 from howfar.data import Dataset, DatasetArgument, Item
-from howfar.data.annotation_archives import Images, file_name, kept_below, put
+from howfar.data.annotation_packing import Images, file_name, kept_below, put
 from howfar.data.annotations import CATEGORY, LabelExport, LabelNames, Mark, MarkedImage, Named, label_names
 from howfar.data.binary_masks import read_mask
 from howfar.data.dataset_argument import parse_images

@@ -1,4 +1,4 @@
-"""Choose images of a dataset to label (`howfar select`), with a model's predictions as first labels (paper: section 4.3)."""
+"""Choose images of a dataset to label (`howfar select`), and propose labels from a model's predictions (paper: section 4.3)."""
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,4 +1,4 @@
-"""Define the commands `howfar train`, `predict`, `adapt` and `prompts`, which train, apply, adapt and prompt segmenters."""
+"""Define the commands `train`, `adapt`, `predict` (for segmenters) and `prompts` (runs SAM, CLIPSeg, PerSAM-F with prompts)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Run studies, write reports and cards, compare methods, serve tools (`howfar study`, `report`, `card`, `bench`, `mcp`)."""
+"""Define the commands `study`, `report`, `card` (model cards), `bench` (compare methods) and `mcp` (serve an AI assistant)."""
 
 import json as text_json
 import sys
