@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from howfar.testing.strategy_suite import StrategyTests
 
 __all__ = ["AdaptationWayTests", "BackboneTests", "DistanceTests", "RunnerTests", "SegmenterTests", "StrategyTests"]
-_MODULES = ("adaptation_way", "backbone", "distance", "runner", "segmenter", "strategy")
+_MODULES = ("adaptation_way", "backbone", "distance", "parallel_runner", "segmenter", "strategy")
 """The suites' modules, in the order of their classes."""
 
 
