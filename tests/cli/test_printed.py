@@ -147,7 +147,7 @@ def test_the_demo_tells_the_whole_story(tmp_path, monkeypatch, howfar):
     labelled = [each for each in related.estimates if each.measured is not None]
     (told,) = [line for line in lines if line.startswith("F without labels: ")]
     held = sum(each.held for each in labelled)
-    assert told.startswith(f"F without labels: {held} of 4 intervals held the mean F that labels give")
+    assert told.startswith(f"F without labels: {held} of 4 intervals contain the measured mean F")
     assert all((each.dataset in told) is not each.held for each in labelled)
     ahead = lines[lines.index("What next") + 1 :]
     assert ahead[0] == f"open the report: {out / 'run' / 'report.html'}"

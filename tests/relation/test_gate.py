@@ -67,7 +67,7 @@ def test_missing_values_say_nothing() -> None:
         ("distance", None, None),
         ("knn", 0.5, None),
     ]
-    assert gate.readings[0].words == "relative distance in a PCA of the primary alone is not known"
+    assert gate.readings[0].words == "relative distance in the primary's own PCA is not known"
     assert "not known of a labelled dataset" in gate.readings[1].words
     assert gate.inside is None
     assert fit({}).read("site", {}).readings == ()

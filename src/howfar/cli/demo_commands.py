@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
 SCALES = (
     "relative 1: as far as images of {0} are from each other, in a joint PCA. beyond 95 %: images farther from {0} than 95 % "
-    "of its own images. F by distance: whether F falls from the nearest to the farthest images of a set. gate: inside means "
-    "that other labelled sets are like this one; believe F without labels (with its 90 % interval) only there"
+    "of its own images. F by distance: whether F falls from the nearest to the farthest images of a set. gate: inside if "
+    "other labelled sets are like this one; only there trust the column F without labels (with its 90 % interval)"
 )
 WIDE = ("beyond 95 %", "F by distance")
 """Columns left out on a narrow terminal."""
@@ -107,7 +107,7 @@ def _print_answers(comparison: Comparison, related: Relation, out: Path, profile
     # How many labelled sets' intervals held, which were missed, and why sets are outside the gate.
     labelled = [each for each in related.estimates if each.measured is not None]
     missed = [each.dataset for each in labelled if not each.held]
-    held = f"F without labels: {len(labelled) - len(missed)} of {len(labelled)} intervals held the mean F that labels give"
+    held = f"F without labels: {len(labelled) - len(missed)} of {len(labelled)} intervals contain the measured mean F"
     to.print(f"{held}; missed: {', '.join(missed)}." if missed else f"{held}.")
     gates = [gate for gate in (related.gate(each.dataset) for each in labelled) if gate is not None and gate.outside]
     reasons = [f"{gate.dataset} ({gate.outside[0].words.partition(' (')[0]})" for gate in gates]

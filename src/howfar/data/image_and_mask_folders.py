@@ -206,7 +206,7 @@ def dataset_fields(
     if mask_of.passed_over:
         rest = "" if len(mask_of.passed_over) == 1 else f" (as {counted(len(mask_of.passed_over) - 1, 'other')} here)"
         reason = f"mask: another of the same image is taken{rest}: a PNG, else the first by name"
-        faults = [*faults, (path_text(f"{below / mask_of.passed_over[0]}"), reason)]
+        faults = [*faults, (path_text(f"{below / next(iter(mask_of.passed_over))}"), reason)]
     if drawn:
         reason = f"a mask among the images ({counted(len(drawn), 'is', 'are')} called so), taken for that of its image"
         faults = [*faults, (path_text(f"{images_at / min(drawn, key=natural_key)}"), reason)]
@@ -228,7 +228,7 @@ class MaskIndex:
         self._masks = masks if isinstance(masks, TextColumn) else TextColumn(masks)
         hashes = np.fromiter((hash(stem(mask)) for mask in self._masks), np.int64, len(self._masks))
         order = np.argsort(hashes)
-        self.passed_over = TextColumn()
+        self.passed_over: dict[str, None] = {}
         self._hashes, self._rows = array("q", hashes[order].tobytes()), array("I", order.astype(np.uint32).tobytes())
 
     def get(self, image: str) -> str | None:
@@ -237,8 +237,7 @@ class MaskIndex:
         rows = self._rows[bisect_left(self._hashes, wanted) : bisect_right(self._hashes, wanted)]
         same = [mask for mask in map(self._masks.value, rows) if stem(mask) == image]
         same.sort(key=lambda mask: (not mask.lower().endswith(".png"), mask))
-        for mask in same[1:]:
-            self.passed_over.append(mask)
+        self.passed_over |= dict.fromkeys(same[1:])
         return same[0] if same else None
 
     def unread(self, images: Sequence[str]) -> list[str]:

@@ -239,7 +239,7 @@ def failures(relation: Relation, *, k: int = 4, limit: int = 12) -> Figure:
     doubted = relation.doubted_sets()
     figure, axes = style.picture_sheet((k - 1) * STEP + PAIR, ROW_STEP * len(shown), left=-0.01)
     for line, row in enumerate(shown):
-        top, trust = line * ROW_STEP, ", not to be trusted: outside" if row.dataset in doubted else ""
+        top, trust = line * ROW_STEP, ", outside the gate: not to be trusted" if row.dataset in doubted else ""
         counts = f"{row.listed:,} of {row.n:,} listed{trust}"
         style.row_title(axes, top + 0.20, f"{style.name_text(row.dataset, 40)}  ({counts})")
         for position, record in enumerate(relation.probable_failures(row.dataset).head(k).to_dict("records")):

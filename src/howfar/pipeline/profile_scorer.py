@@ -248,7 +248,7 @@ class Scorer:
         self.profile, self.backbone, self.work = profile, backbone, checked(ScoringOptions, work or {})
         self._runner = check_work("local", self.work["batch_size"], self.work["workers"])
         self._folders = _sources(profile, self.work)
-        self.notes = profile.notes()
+        self.notes, self.faults = profile.notes(), list[str]()
         if profile.judge is not None:
             distances = () if profile.self_distance is None else DISTANCES
             known = (*distances, *self._folders.columns)
@@ -337,6 +337,7 @@ class Scorer:
         measured = self.profile.measure(features)
         units = self.profile.columns(measured)
         predicted, words, signals = self._predicted(units, items, maps)
+        self.faults += [f"{item.image}: {fault}" for item, fault in zip(items, words, strict=True) if fault]
         distances = {name: _optional(values) for name, values in measured.items() if name != RESIDUAL}
         gated = {name: _optional(units[name]) for name in ("i_dist", "knn", RESIDUAL)}
         scores, tau = [], None if self.profile.judge is None else self.profile.judge.terms.tau
@@ -402,11 +403,15 @@ def load_again(profile: PrimaryReference, **options: Any) -> Backbone:
 def gathered(scorer: Scorer, outcomes: Sequence[Score | Skipped]) -> Scores:
     """Judge the datasets of images that are scored."""
     images = tuple(outcome for outcome in outcomes if isinstance(outcome, Score))
+    faults, scorer.faults = scorer.faults, []
+    unusable = (
+        [f"{len(faults)} of {len(images)} images have no usable prediction; the first is {min(faults)}"] if faults else []
+    )
     return replace(
         judged(scorer.profile, images),
         images=images,
         skipped=tuple(outcome for outcome in outcomes if isinstance(outcome, Skipped)),
-        notes=(*scorer.notes, *site_judge.learnt_notes(scorer.profile.judge, (score.dataset for score in images))),
+        notes=(*scorer.notes, *unusable, *site_judge.learnt_notes(scorer.profile.judge, (score.dataset for score in images))),
     )
 
 

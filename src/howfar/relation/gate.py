@@ -94,7 +94,7 @@ CHECKS: Final = (
     GateCheck(
         "distance",
         "i_dist",
-        "relative distance in a PCA of the primary alone",
+        "relative distance in the primary's own PCA",
         0.1,
         larger="farther from the primary than any labelled site",
     ),

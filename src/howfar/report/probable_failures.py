@@ -24,10 +24,8 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     apart = ""
     kind = "dataset" if task is None else "site"
     if doubted:
-        lists, are, have = ("list", "is", "has") if len(doubted) == 1 else ("lists", "are", "have")
-        those = f"this {kind}" if len(doubted) == 1 else f"these {kind}s"
-        unlike = f"{those} {are} outside the gate and {have} no labels"
-        apart = f" The {lists} of {doc.listing(doubted)} {are} not counted: {unlike}."
+        lists, are, them = ("list", "is", "it") if len(doubted) == 1 else ("lists", "are", "them")
+        apart = f" The {lists} of {doc.listing(doubted)} {are} not counted: outside the gate, only labels could confirm {them}."
     total, listed = sum(row.n for row in believed), sum(row.listed for row in believed)
     if not listed:
         rate = percentage_of(relation.settings.error_rate)
@@ -40,7 +38,7 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     those = doc.plural(listed, "is listed, as it", "are listed, as they")
     sets = f"{len(believed):,} {kind}{doc.plural(len(believed))}"
     empty = [row.dataset for row in believed if not row.listed]
-    none = f" No image of {doc.listing(empty, most=2)} is listed." if empty else ""
+    none = f" No image of {doc.listing(empty, most=2).replace(' and ', ' or ')} is listed." if empty else ""
     # An assessment says below its table that lists use no label.
     known = " A dataset's list is made without its labels." if task is None else ""
     return f"Of {total:,} images of {sets}, {listed:,} {those} {score}: {among}.{none}{known}{apart}{supposed}"
@@ -71,9 +69,9 @@ def found(relation: Relation) -> str:
         return f"No image with a known performance is listed{failed}, so the rate could not be measured."
     error, caught = spared / listed_images, listed_images - spared
     doubt = "" if error <= rate else ", so do not rely on the list of a new dataset"
-    wrong = f"{spared:,} of {listed_images:,} listed images to be false alarms, with a score of {tau} or more ({share(error)}"
+    wrong = f"{spared:,} of {listed_images:,} listed images ({share(error)}) to be false alarms, with a score of {tau} or more"
     little = " So few images measure the rate only roughly." if listed_images < FEW else ""
-    text = f"Labels show {wrong}; the lists aim at {percentage_of(rate)} at most{doubt}).{little}"
+    text = f"Labels show {wrong}. The lists aim at {percentage_of(rate)} at most{doubt}.{little}"
     if not failing:
         return f"{text} No image with a known performance failed."
     return f"{text} The lists include {caught:,} of the {failing:,} that failed ({share(caught / failing)})."

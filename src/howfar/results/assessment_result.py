@@ -18,7 +18,7 @@ WITHOUT_LABELS = (
     "failures and hold false alarms."
 )
 BRACKETS = (
-    "OUTSIDE: the site differs too much from all labelled sites (itself left out). Trust no estimate or list in brackets; "
+    "OUTSIDE: the site differs too much from all other labelled sites. Trust no estimate or list in round brackets; "
     "where a score was measured, use that."
 )
 Action = Literal["tile", "certify", "label", "adapt", "check"]

@@ -109,15 +109,15 @@ def test_what_is_of_no_use_or_given_twice_is_refused_before_anything_is_scored(f
     monkeypatch.setattr(Profile, "score", scored)
     zone = Zone(0.6, 0.1, 12, 0, tuple(range(30)), (30,), ((0, 1),))
     for changes in ({"zone": zone}, {"against": "other"}):
-        with pytest.raises(
-            InputError, match=r"certificate must be of the performance on a site, got .*: certify it without --zone"
-        ):
+        with pytest.raises(InputError, match=r"certificate must be of the performance on a site, got .*: certify it with"):
             howfar.check(file, rows(5, 30), RULES, certificate=replace(certificate, **changes))
     with pytest.raises(InputError, match="certificate must be one for each dataset, got 'two of new'"):
         howfar.check(file, rows(5, 30), RULES, certificate=[certificate, certificate])
+    with pytest.raises(InputError, match="rules must be given, and new images or a date"):
+        howfar.check(file, None, RULES, log=tmp_path / "log.jsonl")
     for given in ({"certificate": certificate}, {"performance": pd.DataFrame({"image": ["a"], "performance": [0.5]})}):
         with pytest.raises(InputError, match=f"{next(iter(given))} is of use only to new images"):
-            howfar.check(file, None, RULES, log=tmp_path / "log.jsonl", **given)
+            howfar.check(file, None, RULES, log=tmp_path / "log.jsonl", since="2026-01-01", **given)
     with pytest.raises(MissingPathError, match="no"):
         howfar.check(file, rows(5, 30), RULES, certificate=tmp_path / "no.json")
     with pytest.raises(HowfarError, match="no"):

@@ -45,7 +45,7 @@ def own_words(own: OwnScore, primary: str, count: int, performance_name: str, he
     """State the model's score on the labelled of the primary's `count` images, the threshold, and a better one if worth it."""
     images = f"{'held-out ' if held_out else ''}{'image' if own.n == 1 else 'images'}"
     some = own.n < count and not held_out
-    among = f"the {own.n} labelled {images} of {primary} (of {count})" if some else f"{own.n} {images} of {primary}"
+    among = f"{own.n} of {count} {images} of {primary}" if some else f"{own.n} {images} of {primary}"
     said = f"On {among} the model scores {performance_name} {own.performance:.2f}"
     if own.threshold is not None:
         source = own.source.replace(f"{own.n} {images} of {primary}", "the same images" if own.n > 1 else "the same image")
@@ -179,7 +179,7 @@ class Enough:
         less = "" if self.home is None or self.score <= self.tau else f" ({DROP:g} below {self.home[0]})"
         image, option = "", "--tau sets another" if self.home else "set by --tau"
         if less and performance_name != PERFORMANCE_NAMES["classification"]:
-            image, option = f" and {self.tau:g} for an image", "--tau replaces both"
+            image, option = f" and {self.tau:g} for an image", "--tau sets one value for both"
         line = f"Minimum {performance_name}: {self.score:g} for a site{less}{image}; {option}."
         if self.home is None or self.home[1] >= self.score:
             return line

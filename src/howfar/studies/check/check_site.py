@@ -97,7 +97,7 @@ def check(
     ([('images', 'pass'), ('distance', 'warn')], 0)
     """
     loaded = profile if isinstance(profile, Profile) else Profile.load(_path("profile", profile))
-    if rules is None and (new is not None or since is None):
+    if since is None if new is None else rules is None:
         rule = "must be given, and new images or a date since which the log is judged"
         raise InputError.of("rules", f"{rule}: howfar check --new writes a start")
     asked = Rules() if rules is None else read_rules(rules)
