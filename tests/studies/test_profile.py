@@ -236,18 +236,19 @@ def test_what_falls_with_distance_is_predicted_from_distance(judged: Profile) ->
     assert "intervals" in note
 
 
-def test_what_does_not_fit_is_refused(labelled: Any, table: pd.DataFrame) -> None:
+def test_what_does_not_fit_is_refused(labelled: Any, table: pd.DataFrame, tmp_path: Path) -> None:
     sets = [parse(array, name) for name, array in labelled.items()]
-    with pytest.raises(InputError, match=r"its only image \(x\) is not in the run"):
-        howfar.profile(
-            spread_rows(0, 60), components=12, labelled=sets, performance=pd.DataFrame({"image": ["x"], "performance": [0.5]})
-        )
-    with pytest.raises(InputError, match="performance must lie between 0 and 1"):
-        howfar.profile(spread_rows(0, 60), components=12, labelled=sets, performance=table.assign(performance=3.0))
-    with pytest.raises(InputError, match="must be known of some labelled image"):
-        howfar.profile(spread_rows(0, 60), components=12, labelled=sets, performance=table.assign(performance=np.nan))
-    with pytest.raises(InputError, match="names of their own"):
-        howfar.profile(spread_rows(0, 60), components=12, labelled=[sets[0], sets[0]], performance=table)
+    for performance, of, words in (
+        (pd.DataFrame({"image": ["x"], "performance": [0.5]}), sets, r"its only image \(x\) is not in the run"),
+        (table.assign(performance=3.0), sets, "performance must lie between 0 and 1"),
+        (table.assign(performance=np.nan), sets, "must be known of some labelled image"),
+        (table, [sets[0], sets[0]], "names of their own"),
+    ):
+        with pytest.raises(InputError, match=words):
+            howfar.profile(spread_rows(0, 60), components=12, labelled=of, performance=performance)
+    for name, own in table.groupby("dataset"):
+        own.drop(columns="dataset").to_csv(tmp_path / f"{name}.csv")
+    assert howfar.profile(spread_rows(0, 60), components=12, labelled=sets, performance=[*tmp_path.iterdir()]).judge
     with pytest.raises(InputError, match="is of no use: the profile of primary holds no estimators"):
         howfar.profile(spread_rows(0, 60)).score(spread_rows(1, 2), estimator="mean")
 

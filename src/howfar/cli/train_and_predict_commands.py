@@ -100,7 +100,7 @@ def predict(
     json: flags.Json = False,
     **chosen: Unpack[PredictOptions],
 ) -> None:
-    """Write a probability map of every image of DATASET, 8-bit grey, p = value / 255; maps that are there already are kept."""
+    """Write a probability map of every image of DATASET, 8-bit grey, p = value / 255; those of the same model are kept."""
     from howfar.pipeline.prediction import predict as study
     from howfar.results.display_and_shared_records import plain
 

@@ -111,7 +111,7 @@ def profile(
         if others and not known:
             line = f"labelled datasets need their performance ({others[0].name})"
             raise InputError(f"{line}: pass what howfar evaluate -o wrote")
-        performances = read_performances(performance) if performance is not None and known else []
+        performances = read_performances(performance, [of.name for of in datasets]) if known and performance is not None else []
     doing("loading the backbone")
     model = loaded(datasets, backbone, loading, execution.runner)
     doing("measuring what the profile holds")

@@ -328,7 +328,8 @@ def _columns(
             )
         columns[FEATURES] = images[wanted].to_numpy(dtype=np.float64)
     if performance is not None:
-        own, others = split_performances(read_performances(performance), comparison.primary.name, f"evaluate {dataset}")
+        names = [comparison.primary.name, *(each.name for each in comparison.datasets)]
+        own, others = split_performances(read_performances(performance, names), names[0], f"evaluate {dataset}")
         tuned = None if own is None else own.scores.get("ods_threshold")
         cut = UNTUNED if tuned is None else tuned
         in_dataset = (comparison.images["dataset"] == dataset).to_numpy()
