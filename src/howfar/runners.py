@@ -21,7 +21,7 @@ from typing import Any, Final, TypeVar
 
 from howfar import memory, registry
 from howfar.cpu_cores import available_cores
-from howfar.errors import HowfarError, InputError, MissingExtraError, RunnerError, StoreError, one_line
+from howfar.errors import HowfarError, InputError, MissingExtraError, RunnerError, StoreError, needing, one_line
 from howfar.protocols import Runner
 
 V = TypeVar("V")
@@ -206,7 +206,7 @@ class RayRunner:
 
     def _joined_now(self) -> tuple[Any, Any]:
         """Join the cluster; return Ray and its remote function that calls a stored function."""
-        try:
+        with needing("--runner ray needs Ray: pip install 'howfar[ray]'"):
             # Ray would otherwise send usage statistics, and warn about tasks without a GPU.
             os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
             os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
@@ -214,8 +214,6 @@ class RayRunner:
             if (self.address or os.environ.get("RAY_ADDRESS") or "auto") != "auto" and TOKEN.expanduser().is_file():
                 os.environ.setdefault("RAY_AUTH_MODE", "token")
             import ray
-        except ImportError as error:
-            raise MissingExtraError("--runner ray needs Ray: pip install 'howfar[ray]'") from error
         if not ray.is_initialized():
             _join(ray, self.address)
         return ray, ray.remote(_call).options(max_retries=self.retries, num_gpus=self.gpus)

@@ -293,10 +293,10 @@ def test_signals_of_maps_are_those_that_the_estimators_learnt_from(with_maps, de
         scores = {Path(one.image).stem: one for one in judged.score(folder, **options).images}
         assert set(scores) == names
         fit = judged.judge.fits[name]
-        columns = {
-            column: np.stack([np.asarray(value, float) for value in known[0].images[column]])
-            for column in (*fit.needs, "entropy")
-        }
+        need = (*fit.needs, "entropy")
+        columns = {each: np.stack([np.asarray(value, float) for value in known[0].images[each]]) for each in need}
         for stem, wanted in zip(known[0].images["image"].map(lambda x: Path(x).stem), fit.predict(columns)[0], strict=True):
             assert scores[stem].predicted == pytest.approx(wanted, abs=1e-12)
             assert scores[stem].estimator == name
+    with pytest.raises(InputError, match="predictions must hold maps of one dataset"):
+        judged.score(demo_folders[1:3], **options)

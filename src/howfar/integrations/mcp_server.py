@@ -13,7 +13,7 @@ from pydantic_core import ArgsKwargs
 
 import howfar
 from howfar import glossary
-from howfar.errors import HowfarError, InputError, MissingExtraError, MissingPathError, UnknownNameError, one_line, rule_broken
+from howfar.errors import HowfarError, InputError, MissingPathError, UnknownNameError, needing, one_line, rule_broken
 from howfar.explore.page_server_and_picks import serving
 from howfar.formatting_and_escaping import format_interval, format_number, format_p
 from howfar.io.file_location import ready_folder, was_url
@@ -246,12 +246,10 @@ def _skipped(files: Sequence[Any]) -> list[str]:
 
 def server(folder: str | Path) -> Any:
     """Make the MCP server whose tools write below a folder; it runs over the streams of the SDK's `run`."""
-    try:
+    with needing("howfar mcp needs the MCP SDK: pip install 'howfar[mcp]'"):
         from anyio import to_thread
         from mcp import types
         from mcp.server.lowlevel import Server as Host
-    except ImportError as error:
-        raise MissingExtraError(f"howfar mcp needs the MCP SDK: pip install 'howfar[mcp]' ({error})") from error
     tools = Tools(folder)
     listed = [
         types.Tool(

@@ -44,7 +44,7 @@ from howfar.runners import available_cores
 from howfar.store import FeatureStore, Store
 from howfar.tasks.classification_task import class_listing
 from howfar.tasks.detection_task import BOXES, box_listing
-from howfar.tasks.map_scores_and_signals import ImageMaps, MapFolders, stacked
+from howfar.tasks.map_scores_and_signals import OWN, ImageMaps, MapFolders, stacked
 from howfar.tasks.multiclass_task import class_maps_in
 from howfar.tasks.task import ListedImage, ListedSignals
 
@@ -249,6 +249,7 @@ class Scorer:
         self._runner = check_work("local", self.work["batch_size"], self.work["workers"])
         self._folders = _sources(profile, self.work)
         self.notes, self.faults = profile.notes(), list[str]()
+        self._owners: dict[Path | None, str] = {}
         if profile.judge is not None:
             distances = () if profile.self_distance is None else DISTANCES
             known = (*distances, *self._folders.columns)
@@ -285,8 +286,12 @@ class Scorer:
             yield from self._features(group.features)
         size, items = self.work["batch_size"], group.items
         maps: Any = {} if self._folders.predictions is None or group.dataset is None else self._folders.matched(group.dataset)
-        if isinstance(self._folders, MapFolders) and self.profile.judge is not None and maps:
+        if isinstance(self._folders, MapFolders) and self.profile.judge is not None and maps and group.dataset is not None:
             self._folders.check_network(self.profile.judge.terms.network, maps, self.profile.primary)
+            first = next((files.places[OWN][0][0] for files in maps.values() if files.places[OWN][0][0]), None)
+            own = group.dataset.name
+            if (owner := self._owners.setdefault(first, own)) != own:
+                raise InputError.of(OWN, "must hold maps of one dataset", f"{owner} and {own}", "check them one at a time")
         chunks = [items[at] for at in spans(len(items), size)]
         alone = len(chunks) < 2 or (self.work["workers"] or available_cores()) == 1
         with nullcontext() if alone else one_torch_thread_each():

@@ -21,8 +21,7 @@ def lead(relation: Relation, task: type[Task] | None = None) -> str:
     doubted = [
         f"{row.dataset} ({row.listed:,} of {row.n:,})" for row in relation.failures if row.dataset in outside and row.listed
     ]
-    apart = ""
-    kind = "dataset" if task is None else "site"
+    apart, kind = "", "dataset" if task is None else "site"
     if doubted:
         lists, are, them = ("list", "is", "it") if len(doubted) == 1 else ("lists", "are", "them")
         apart = f" The {lists} of {doc.listing(doubted)} {are} not counted: outside the gate, only labels could confirm {them}."
