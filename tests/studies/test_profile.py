@@ -271,19 +271,14 @@ def with_maps(demo_folders: list[Path], tmp_path_factory: pytest.TempPathFactory
     out = tmp_path_factory.mktemp("maps")
     for seed, folder in enumerate(demo_folders[1:4]):
         write_maps(folder, out / folder.name, seed)
-    known = [
-        evaluate(
-            folder, out / folder.name / "maps", flipped=out / folder.name / "flips", threshold=0.5, partial=True, progress=False
-        )
-        for folder in demo_folders[1:4]
-    ]
-    judged = howfar.profile(
-        demo_folders[0], "colour_moments", labelled=demo_folders[1:4], performance=known, threshold=0.5, progress=False
-    )
+    places = [(folder, out / folder.name) for folder in demo_folders[1:4]]
+    given: Any = {"threshold": 0.5, "progress": False}
+    known = [evaluate(folder, at / "maps", flipped=at / "flips", partial=True, **given) for folder, at in places]
+    judged = howfar.profile(demo_folders[0], "colour_moments", labelled=demo_folders[1:4], performance=known, **given)
     return judged, known, out
 
 
-def test_signals_of_maps_are_those_that_the_estimators_learnt_from(with_maps, demo_folders):
+def test_signals_of_maps_are_those_that_the_estimators_learnt_from(with_maps, demo_folders, tmp_path):
     judged, known, out = with_maps
     assert {*CONFIDENCES, "atc", "signals"} - {"mean_probability", "predicted_foreground", "entropy"} <= set(judged.judge.fits)
     folder = demo_folders[1]
@@ -300,3 +295,6 @@ def test_signals_of_maps_are_those_that_the_estimators_learnt_from(with_maps, de
             assert scores[stem].estimator == name
     with pytest.raises(InputError, match="predictions must hold maps of one dataset"):
         judged.score(demo_folders[1:3], **options)
+    shutil.copy(next((out / folder.name / "maps").iterdir()), tmp_path)
+    unusable = f"{len(names) - 1} of {len(names)} images have no usable prediction; the first is "
+    assert any(note.startswith(unusable) for note in judged.score(folder, predictions=tmp_path).notes)

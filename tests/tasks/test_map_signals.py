@@ -175,7 +175,7 @@ def test_maps_of_another_network_or_otherwise_fed_or_mirrored_are_refused(tmp_pa
     picture, maps = tmp_path / "1.jpg", tmp_path / "maps"
     roads = Dataset("roads", (Item("1.jpg", picture),))
     fed = "another mean': predict them with --size 8 --mean 0.0"
-    for other, got in ({"mean": [0.5]}, fed), ({"weights": "v"}, network), ({}, ""):
+    for other, got in ({"mean": [0.5]}, fed), ({"weights": "v", "size": 4}, network), ({}, ""):
         write_map(maps / "1.png", np.zeros((8, 8), np.uint8), json.dumps({**known, **other, "flipped": False}))
         folders = MapFolders.of(maps, None, ())
         with pytest.raises(InputError, match=f"got '{got}") if got else nullcontext():

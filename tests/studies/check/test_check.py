@@ -108,8 +108,9 @@ def test_what_is_of_no_use_or_given_twice_is_refused_before_anything_is_scored(f
 
     monkeypatch.setattr(Profile, "score", scored)
     zone = Zone(0.6, 0.1, 12, 0, tuple(range(30)), (30,), ((0, 1),))
+    words = r"certificate must be of the performance on a site, got .*: certify it without --zone"
     for changes in ({"zone": zone}, {"against": "other"}):
-        with pytest.raises(InputError, match=r"certificate must be of the performance on a site, got .*: certify it with"):
+        with pytest.raises(InputError, match=words):
             howfar.check(file, rows(5, 30), RULES, certificate=replace(certificate, **changes))
     with pytest.raises(InputError, match="certificate must be one for each dataset, got 'two of new'"):
         howfar.check(file, rows(5, 30), RULES, certificate=[certificate, certificate])
