@@ -24,21 +24,21 @@ def names(dataset: Dataset) -> list[str]:
 
 def test_images_and_masks_by_stem(tmp_path: Path) -> None:
     root = tmp_path / "roads"
-    put(*(root / "images" / name for name in ("b/1.jpg", "a.PNG", "b/2.tif", "c.x.webp", "note.txt")))
+    put(*(root / "images" / name for name in ("b/1.jpg", "a.PNG", "a.jpg", "b/2.tif", "c.x.webp", "note.txt")))
     put(*(root / "masks" / name for name in ("b/1.png", "a.bmp", "a.gif", "c.x.gif", "orphan.png")))
     put(root / "elsewhere.jpg")
     found = Dataset.from_folder(root)
-    assert names(found) == ["a.PNG", "b/1.jpg", "b/2.tif", "c.x.webp"]
+    assert names(found) == ["a.PNG", "a.jpg", "b/1.jpg", "b/2.tif", "c.x.webp"]
     masks = [item.mask and item.mask.relative_to(root).as_posix() for item in found.items]
-    assert masks == ["masks/a.bmp", "masks/b/1.png", None, "masks/c.x.gif"]
+    assert masks == ["masks/a.bmp", "masks/a.bmp", "masks/b/1.png", None, "masks/c.x.gif"]
     assert found.items[0].path == root / "images" / "a.PNG"
-    assert (found.name, found.root, len(found)) == ("roads", root, 4)
+    assert (found.name, found.root, len(found)) == ("roads", root, 5)
     assert [(skipped.path, skipped.reason) for skipped in found.skipped] == [
         (str(root / "elsewhere.jpg"), "beside the folder images, which alone is read"),
         (str(root / "masks" / "a.gif"), "mask: another of the same image is taken: a PNG, else the first by name"),
         (str(root / "masks" / "orphan.png"), "mask: its image is missing: name masks as their images, but for the ending"),
     ]
-    assert repr(found) == "Dataset('roads': 4 images, 3 masks, 3 skipped)"
+    assert repr(found) == "Dataset('roads': 5 images, 4 masks, 3 skipped)"
 
 
 def test_masks_without_images_are_noted_in_one_line_by_the_first(tmp_path: Path) -> None:
