@@ -96,11 +96,11 @@ def test_a_run_of_two_components_is_refused_with_the_remedy(strategy: str, run: 
 
 
 @pytest.mark.parametrize(("strategy", "signal"), SIGNALS.items())
-def test_signals_come_from_evaluations(strategy, signal, run, site, evaluated):
+def test_signals_come_from_files_named_after_their_datasets(strategy, signal, run, site, evaluated, tmp_path):
     values = np.random.default_rng(3).permutation(M) / M
-    of_site = evaluated(**{signal: values})
-    others = evaluated("near", run.images[run.images["dataset"] == "near"])
-    found = howfar.select(run, "site", 4, strategy, performance=[others, of_site])
+    for of in (evaluated(**{signal: values}), evaluated("near", run.images[run.images["dataset"] == "near"])):
+        of.images.drop(columns="dataset").to_parquet(tmp_path / f"{of.dataset}.parquet")
+    found = howfar.select(run, "site", 4, strategy, performance=[*tmp_path.iterdir()])
     if strategy != "foreground":
         order = np.argsort(values if strategy == "flip_disagreement" else -values)
         assert names(found) == site["image"].iloc[order[:4]].tolist()
