@@ -248,8 +248,7 @@ class Scorer:
         self.profile, self.backbone, self.work = profile, backbone, checked(ScoringOptions, work or {})
         self._runner = check_work("local", self.work["batch_size"], self.work["workers"])
         self._folders = _sources(profile, self.work)
-        self.notes, self.faults = profile.notes(), list[str]()
-        self._owners: dict[Path | None, str] = {}
+        self.notes, self.faults, self._owners = profile.notes(), list[str](), dict[Path | None, str]()
         if profile.judge is not None:
             distances = () if profile.self_distance is None else DISTANCES
             known = (*distances, *self._folders.columns)

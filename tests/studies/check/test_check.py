@@ -114,7 +114,7 @@ def test_what_is_of_no_use_or_given_twice_is_refused_before_anything_is_scored(f
             howfar.check(file, rows(5, 30), RULES, certificate=replace(certificate, **changes))
     with pytest.raises(InputError, match="certificate must be one for each dataset, got 'two of new'"):
         howfar.check(file, rows(5, 30), RULES, certificate=[certificate, certificate])
-    with pytest.raises(InputError, match="rules must be given, and new images or a date"):
+    with pytest.raises(InputError, match=r"^new images or a date since which the log is judged must be given \(since\)"):
         howfar.check(file, None, RULES, log=tmp_path / "log.jsonl")
     for given in ({"certificate": certificate}, {"performance": pd.DataFrame({"image": ["a"], "performance": [0.5]})}):
         with pytest.raises(InputError, match=f"{next(iter(given))} is of use only to new images"):

@@ -18,7 +18,7 @@ from howfar.arrays import Float64Array, group_numbers
 from howfar.backbones import BackboneArgument
 from howfar.data import content_hash, read_bytes
 from howfar.data.compact_item_table import Item
-from howfar.errors import ImageError, InputError
+from howfar.errors import ImageError, InputError, option
 from howfar.image_reading_options import counted_as
 from howfar.io.file_location import absolute, ready_folder
 from howfar.metrics.classification import CORRECT
@@ -98,8 +98,9 @@ def check(
     """
     loaded = profile if isinstance(profile, Profile) else Profile.load(_path("profile", profile))
     if since is None if new is None else rules is None:
-        rule = "must be given, and new images or a date since which the log is judged"
-        raise InputError.of("rules", f"{rule}: howfar check --new writes a start")
+        words = "new images or a date since which the log is judged"
+        missing = f"{option('rules')} must be given, and {words}: howfar check --new writes a start" if rules is None else ""
+        raise InputError(missing or f"{words} must be given ({option('since')})")
     asked = Rules() if rules is None else read_rules(rules)
     # The log: the file that is named, or the profile's own, which lies beside its file.
     file: Path | None = None
